@@ -111,7 +111,7 @@ def _api_server(cluster: pki.Authority, etcd: pki.Authority) -> list[str | Path]
     etcd_certificate, etcd_key = etcd.leaf("kube-apiserver")
     signing = pki.signing_key(state.PKI / "service-accounts.key")
     policy = state.ROOT / "audit-policy.yaml"
-    policy.write_text(yaml.safe_dump(AUDIT_POLICY))
+    state.write(policy, yaml.safe_dump(AUDIT_POLICY))
     return [
         f"--advertise-address={NODE}", f"--bind-address={NODE}", "--secure-port=6443",
         f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}", "--tls-min-version=VersionTLS12",

@@ -50,3 +50,13 @@ def exclusive() -> Iterator[None]:
         except BlockingIOError as error:
             raise EnvironmentFault("Another run is changing the lab: wait until it ends.") from error
         yield
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a configuration file if its content is new: some daemons end when theirs is touched."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text() != text:
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(text)
+        partial.replace(path)
+    return path

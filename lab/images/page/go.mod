@@ -1,0 +1,3 @@
+module balai.invalid/lab/images/page
+
+go 1.26.0
