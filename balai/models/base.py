@@ -1,0 +1,127 @@
+"""The one base class and the one loader: pydantic's errors become problems with file, line, key and fix."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from balai.errors import DataError, Problem
+from balai.yamlfile import Document, dotted
+
+GIVEN_LENGTH = 60
+SECRET_WORDS = ("password", "passphrase", "secret", "token", "private")
+
+
+class Model(BaseModel):
+    """Strict, immutable data: an unknown key is an error, and nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _is_date(value: str) -> str:
+    import datetime
+
+    try:
+        datetime.date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("should be a date like 2026-11-24") from None
+    return value
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$")]
+RegionCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}(\.[0-9]{2})?$")]
+Date = Annotated[str, AfterValidator(_is_date)]
+Text = Annotated[str, StringConstraints(min_length=3, max_length=600)]
+Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(m|Ki|Mi|Gi|Ti)?$")]
+Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(m|h|d)$")]
+Verification = Literal["read", "read-secondary", "recalled", "stored source", "unknown"]
+
+_M = TypeVar("_M", bound=Model)
+
+_FIXES = {
+    "missing": "Add it; see docs/estate.md for what it means.",
+    "extra_forbidden": "Remove it.",
+    "string_type": "Write text; quote it if it looks like a number.",
+    "int_type": "Write a whole number without quotes.",
+    "bool_type": "Write true or false.",
+    "list_type": "Write a list: [a, b].",
+    "tuple_type": "Write a list: [a, b].",
+    "model_type": "Write keys and values, indented.",
+    "dict_type": "Write keys and values, indented.",
+}
+
+
+def load(model: type[_M], document: Document) -> _M:
+    """
+    Return a document as a model.
+
+    Raises:
+        DataError: It does not fit; every problem at once.
+    """
+    if not isinstance(document.data, dict):
+        raise DataError([Problem(file=document.name, line=1, key="", given=_given(document.data),
+                                 bound="the file should hold keys and values", fix="See docs/estate.md for an example.")])
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        raise DataError([_problem(model, document, item) for item in error.errors()]) from None
+
+
+def _problem(model: type[Model], document: Document, item: Any) -> Problem:
+    path = tuple(part for part in item["loc"] if not (isinstance(part, str) and _is_tag(document.data, item["loc"], part)))
+    kind, key = item["type"], dotted(path)
+    bound, fix = item["msg"].removeprefix("Value error, "), _FIXES.get(kind, "Correct the value.")
+    if kind == "extra_forbidden":
+        bound = "there is no such key"
+        near = difflib.get_close_matches(str(path[-1]), _keys_near(model, path[:-1]), n=1)
+        fix = f"Did you mean {near[0]!r}?" if near else fix
+    elif kind == "missing":
+        bound = "this key is required"
+    elif kind == "string_pattern_mismatch":
+        bound, fix = f"should match {item['ctx']['pattern']}", "Write it in that form."
+    elif kind in ("literal_error", "enum"):
+        bound, fix = f"should be {item['ctx']['expected']}", "Choose one of them."
+    return Problem(file=document.name, line=document.line(path), key=key,
+                   given="" if kind == "missing" else _given(item["input"], key), bound=bound, fix=_sentence(fix))
+
+
+def _is_tag(data: Any, loc: tuple[Any, ...], part: str) -> bool:
+    """Tell whether a step of pydantic's location names a branch of a union, which no file contains."""
+    for step in loc:
+        if step == part:
+            return isinstance(data, dict) and part not in data and loc[-1] != part
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            continue
+    return False
+
+
+def _keys_near(model: Any, path: tuple[str | int, ...]) -> list[str]:
+    fields: set[str] = set()
+    pending, depth = [model], 0
+    names = [part for part in path if isinstance(part, str)]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            if depth >= len(names):
+                fields |= set(current.model_fields)
+            elif names[depth] in current.model_fields:
+                annotation, depth = current.model_fields[names[depth]].annotation, depth + 1
+                pending.append(annotation)
+        else:
+            pending += list(getattr(current, "__args__", ()))
+    return sorted(fields)
+
+
+def _given(value: Any, key: str = "") -> str:
+    if any(word in key.lower() for word in SECRET_WORDS):
+        return "a value that is not shown"
+    text = repr(value)
+    return text if len(text) <= GIVEN_LENGTH else text[: GIVEN_LENGTH - 1] + "…"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else text + "."

@@ -1,0 +1,109 @@
+"""A mall: what a person writes about it, and the equipment that its size gives it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from balai.models.base import Date, Model, Name, RegionCode, Text, Verification
+
+Opening = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Days = Annotated[str, StringConstraints(pattern=r"^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?$")]
+When = Annotated[str, StringConstraints(
+    pattern=r"^((mon|tue|wed|thu|fri|sat|sun)(#[1-5])?|[0-9]{4}-[0-9]{2}-[0-9]{2})$")]
+Release = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}\.[0-9]{2}$")]
+Unknown = Literal["unknown"]
+SLOTS = 64
+
+
+class Devices(Model):
+    """How many machines of each kind; planning defaults, not counts of a real mall."""
+
+    router: int = Field(ge=1, le=2)
+    server: int = Field(ge=1, le=4)
+    kiosk: int = Field(ge=0, le=40)
+    display: int = Field(ge=0, le=40)
+    counters: int = Field(ge=1, le=128)
+
+
+class Sizes(Model):
+    """inventories/site_sizes.yml: the equipment of a small, medium and large mall."""
+
+    basis: Text
+    small: Devices
+    medium: Devices
+    large: Devices
+
+
+class Uplink(Model):
+    """One way out of the building."""
+
+    name: Name
+    kind: Literal["fibre", "mobile", "satellite", "radio"]
+    mbps: int = Field(ge=1, le=10_000)
+
+
+class Office(Model):
+    """An agency's branch at the site, with the slot of the address plan that stays its own."""
+
+    agency: Name
+    slot: int = Field(ge=0, lt=SLOTS)
+
+
+class Assignment(Model):
+    """A counter given to an office: always, or on the days of `on`."""
+
+    counter: int = Field(ge=1, le=128)
+    office: Name
+    on: list[When] = []
+
+
+class Record(Model):
+    """What is known of the real mall, from where, and how surely."""
+
+    opened: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$")]
+    opened_as: Text
+    by_2022_06_17: Literal["counted", "possibly counted"]
+    counted_by: Text | None = None
+    verification: Verification
+    sources: list[str] = Field(min_length=1)
+    services: int | None = None
+    agencies: int | None = None
+    counters: int | None = None
+    visitors_per_day: int | None = None
+    floor_area_m2: int | None = None
+    facts: str | None = None
+    note: str | None = None
+
+
+class Site(Model):
+    """inventories/sites/<name>.yml, an Ansible inventory and the whole truth about one mall."""
+
+    plugin: Literal["balai.mall.site"]
+    name: Name
+    title: Text
+    regions: list[RegionCode] = Field(min_length=1)
+    owner: Name
+    building: Name
+    size: Literal["small", "medium", "large"]
+    size_basis: Text
+    devices: dict[Literal["router", "server", "kiosk", "display", "counters"], int] = {}
+    release: Release
+    ring: Literal["lab", "pilot", "early", "broad"]
+    status: Literal["active", "cordoned", "frozen", "decommissioning"]
+    status_until: Date | None = None
+    status_reason: Text | None = None
+    hours: dict[Days, Opening] | Unknown
+    uplinks: list[Uplink] | Unknown
+    offices: list[Office] = []
+    assignments: list[Assignment] = []
+    record: Record | None = None
+
+    @model_validator(mode="after")
+    def _a_status_that_stops_work_says_why(self) -> Site:
+        if self.status != "active" and not self.status_reason:
+            raise ValueError(f"status {self.status} needs a status_reason, so that the next reader knows what ends it")
+        if self.status == "frozen" and not self.status_until:
+            raise ValueError("status frozen needs status_until: a freeze without an end is forgotten")
+        return self
