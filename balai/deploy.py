@@ -1,0 +1,149 @@
+"""
+Stacks in order and side by side, by the Pulumi Automation API.
+
+Pulumi itself knows no order between stacks. Here foundations come before tenants, two independent
+stacks run at a time, and what a killed run left (a lock, pending operations) is taken up again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from balai.errors import EnvironmentFault
+from balai.estate import Estate
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = "balai"
+SIDE_BY_SIDE = 2  # a third stack at a time is slower on two cores, and costs 70 MiB
+Action = Literal["up", "preview"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackResult:
+    """What happened to one stack: objects by operation, or why it failed."""
+
+    stack: str
+    changes: dict[str, int]
+    seconds: float
+    error: str = ""
+
+    @property
+    def changed(self) -> int:
+        """Number of resources that were not the same."""
+        return sum(count for operation, count in self.changes.items() if operation not in ("same", "read"))
+
+    @property
+    def objects(self) -> int:
+        """Number of resources that the stack has now."""
+        return sum(count for operation, count in self.changes.items() if operation != "delete")
+
+
+def stacks_of(estate: Estate, cluster: str) -> list[list[str]]:
+    """Return the stacks of a cluster in layers; a layer needs the one before it."""
+    tenants = [f"tenant.{cluster}.{t.name}" for t in estate.tenants_of(cluster) if t.status == "active"]
+    return [[f"foundation.{cluster}"], tenants]
+
+
+def deploy(layers: list[list[str]], action: Action = "up",
+           on_result: Callable[[StackResult], None] = lambda _: None) -> list[StackResult]:
+    """
+    Bring stacks up (or preview them), layer by layer; a failed layer stops the ones after it.
+
+    Raises:
+        EnvironmentFault: Pulumi, its backend or its passphrase is missing.
+    """
+    _require_settings()
+    _import_all()
+    results: list[StackResult] = []
+    for layer in layers:
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            for result in pool.map(lambda name: _run(name, action), layer):
+                on_result(result)
+                results.append(result)
+        # A preview goes on: it shows everything that is wrong, and changes nothing.
+        if action == "up" and any(result.error for result in results):
+            break
+    return results
+
+
+def _run(name: str, action: Action) -> StackResult:
+    from pulumi import automation
+
+    from stacks.layers import program
+
+    began = time.monotonic()
+    try:
+        stack = automation.create_or_select_stack(
+            stack_name=name, project_name=PROJECT, program=lambda: program(name),
+            opts=automation.LocalWorkspaceOptions(work_dir=str(ROOT)))
+        interrupted = _forget_dead_lock(stack, name)
+        if action == "preview":
+            changes = dict(stack.preview(refresh=True, on_output=_silent).change_summary)
+        else:
+            changes = dict(stack.up(refresh=True, on_output=_silent).summary.resource_changes or {})
+            if interrupted:
+                stack.refresh(clear_pending_creates=True, on_output=_silent)
+    except automation.CommandError as error:
+        return StackResult(stack=name, changes={}, seconds=time.monotonic() - began, error=_readable(str(error)))
+    return StackResult(stack=name, seconds=time.monotonic() - began,
+                       changes={getattr(op, "value", str(op)): n for op, n in changes.items()})
+
+
+def _forget_dead_lock(stack: Any, name: str) -> bool:
+    """Release a lock whose owner was killed on this machine; one that lives is left alone."""
+    url = os.environ.get("PULUMI_BACKEND_URL", "")
+    if not url.startswith("file://"):
+        return False
+    folder = Path(url.removeprefix("file://").replace("~", str(Path.home()))) / f".pulumi/locks/organization/{PROJECT}/{name}"
+    owners = [json.loads(path.read_text()) for path in folder.glob("*.json")] if folder.exists() else []
+    dead = [o for o in owners if o.get("hostname") == socket.gethostname() and not Path(f"/proc/{o['pid']}").exists()]
+    if not owners or len(dead) != len(owners):
+        return False
+    stack.cancel()
+    return True
+
+
+def _require_settings() -> None:
+    import shutil
+
+    if shutil.which("pulumi") is None:
+        raise EnvironmentFault("`pulumi` is not on PATH: install it, or source the lab's env file (`make up` prints it).")
+    if not os.environ.get("PULUMI_BACKEND_URL"):
+        raise EnvironmentFault("PULUMI_BACKEND_URL is not set: say where the state lies (`make up` prints the lab's).")
+    if not any(os.environ.get(f"PULUMI_CONFIG_PASSPHRASE{suffix}") for suffix in ("", "_FILE")):
+        raise EnvironmentFault("PULUMI_CONFIG_PASSPHRASE_FILE is not set: name the file that holds the passphrase.")
+
+
+def _import_all() -> None:
+    # pulumi_kubernetes loads a class on first use, and that is not safe in threads: touch each one.
+    import pulumi_kubernetes as k8s
+
+    for module, names in {
+        k8s.core.v1: ("Namespace", "ConfigMap", "Service", "ResourceQuota", "LimitRange"),
+        k8s.apps.v1: ("Deployment",), k8s.policy.v1: ("PodDisruptionBudget",),
+        k8s.rbac.v1: ("ClusterRole", "RoleBinding"), k8s.networking.v1: ("NetworkPolicy",),
+        k8s.scheduling.v1: ("PriorityClass",), k8s.meta.v1: ("ObjectMetaArgs",),
+        k8s.admissionregistration.v1: ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+    }.items():
+        for name in names:
+            getattr(module, name)
+
+
+def _silent(_: str) -> None:
+    return None
+
+
+def _readable(text: str) -> str:
+    """Return the lines of the engine's report that say what is wrong."""
+    lines = [line.strip() for line in text.splitlines()]
+    said = [line.partition("error: ")[2] for line in lines if "error: " in line]
+    kept = list(dict.fromkeys(line for line in said if line and line not in ("update failed", "preview failed")))
+    return "\n".join(kept) or "\n".join(lines[-5:])

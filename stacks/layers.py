@@ -1,0 +1,81 @@
+"""
+The layers of the data centre, as functions of a stack's name.
+
+- `foundation.<cluster>`: what a cluster has before its first tenant.
+- `tenant.<cluster>.<tenant>`: one tenant on one cluster.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from balai.components import Foundation, PublicService, TenantSpace
+from balai.components.guard import guard
+from balai.components.tenant_space import TenantSpaceArgs
+from balai.errors import DataError
+from balai.estate import Estate, load_estate
+from balai.models import Cluster, Tenant
+
+
+def program(stack: str) -> None:
+    """
+    Declare everything of one stack.
+
+    Raises:
+        pulumi.RunError: The estate is wrong, or it has no such stack.
+    """
+    try:
+        estate = load_estate()
+    except DataError as error:
+        raise pulumi.RunError(f"the estate has {len(error.problems)} problem(s):\n{error}") from None
+    layer, _, rest = stack.partition(".")
+    cluster_name, _, tenant_name = rest.partition(".")
+    cluster, tenant = estate.clusters.get(cluster_name), estate.tenants.get(tenant_name)
+    if layer == "foundation" and cluster and not tenant_name:
+        foundation(cluster)
+    elif layer == "tenant" and cluster and tenant:
+        tenant_stack(estate, cluster, tenant)
+    else:
+        raise pulumi.RunError(
+            f"there is no stack {stack!r}: stacks are foundation.<cluster> and tenant.<cluster>.<tenant>, with clusters "
+            f"{', '.join(estate.clusters)} and tenants {', '.join(estate.tenants)}. A tenant whose file is gone is "
+            "never removed: set its status to decommissioning.")
+
+
+def foundation(cluster: Cluster) -> None:
+    """Declare the baseline of one cluster."""
+    guard(cluster.registries, None)
+    Foundation("foundation", cluster, pulumi.ResourceOptions(provider=_provider(cluster)))
+
+
+def tenant_stack(estate: Estate, cluster: Cluster, tenant: Tenant) -> None:
+    """Declare one tenant's space and services on one cluster."""
+    guard(cluster.registries, tenant.category)
+    provider = _provider(cluster)
+    space = TenantSpace(tenant.name, _space_args(estate, cluster, tenant), pulumi.ResourceOptions(provider=provider))
+    for service in tenant.services:
+        made = PublicService(f"{tenant.name}-{service.name}", tenant, service,
+                             pulumi.ResourceOptions(provider=provider, depends_on=[space]))
+        pulumi.export(f"{service.name}-address", made.address)
+
+
+def _space_args(estate: Estate, cluster: Cluster, tenant: Tenant) -> TenantSpaceArgs:
+    ports = {t.name: {s.name: s.port for s in t.services} for t in estate.tenants.values()}
+    reached: dict[str, list[int]] = defaultdict(list)
+    for reach in tenant.reaches:
+        reached[reach.tenant].append(ports[reach.tenant][reach.service])
+    reached_by: dict[int, list[str]] = defaultdict(list)
+    for other in estate.tenants_of(cluster.name):
+        for reach in other.reaches:
+            if reach.tenant == tenant.name:
+                reached_by[ports[tenant.name][reach.service]].append(other.name)
+    return TenantSpaceArgs(tenant=tenant, cluster=cluster.name, reached=dict(reached), reached_by=dict(reached_by))
+
+
+def _provider(cluster: Cluster) -> k8s.Provider:
+    # The path or text comes from $KUBECONFIG, so that no client key is ever in the state; the context
+    # is the cluster's, so that a stack cannot land on another cluster.
+    return k8s.Provider(f"cluster-{cluster.name}", context=cluster.kubeconfig_context)
