@@ -166,6 +166,7 @@ def _boot(host: Host, tree: Path) -> None:
         state.write(host.folder / f"up/etc/systemd/network/10-{inner}.network",
                     f"[Match]\nName={inner}\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nAddress={address}\n")
     state.write(host.folder / "up/etc/hostname", f"{host.name}\n")
+    state.write(host.folder / "up/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {host.name}\n")
     _admit_technician(host)
     for part in ("work", "root"):
         (host.folder / part).mkdir(exist_ok=True)

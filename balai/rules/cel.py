@@ -70,6 +70,38 @@ class Program:
 
 
 @cache
+def _single(text: str, names: tuple[str, ...]) -> Any:
+    env = cel.NewEnv(config=cel.NewEnvConfigFromYaml(_CONFIG), variables=dict.fromkeys(names, cel.Type.DYN))
+    try:
+        return env, env.compile(text)
+    except RuntimeError as error:
+        raise RuleError(f"{text}: {error}") from None
+
+
+def value(text: str, scope: dict[str, Any]) -> Any:
+    """
+    Return what one expression over a scope yields.
+
+    Raises:
+        RuleError: It is no CEL.
+        ValueError: It runs into an error on this scope.
+    """
+    env, compiled = _single(text, tuple(sorted(scope)))
+    try:
+        found = compiled.eval(env.Activation(scope))
+    except RuntimeError as error:
+        raise ValueError(str(error)) from None
+    if found.type() == cel.Type.ERROR:
+        raise ValueError(str(found.value()))
+    return found.plain_value()
+
+
+def holds(text: str, scope: dict[str, Any]) -> bool:
+    """Return whether one expression over a scope is true."""
+    return value(text, scope) is True
+
+
+@cache
 def program(variables: tuple[tuple[str, str], ...], expressions: tuple[tuple[str, str], ...]) -> Program:
     """Return the compiled program of these texts, compiling once a process."""
     return Program(dict(variables), dict(expressions))

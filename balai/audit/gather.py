@@ -1,0 +1,151 @@
+"""Evidence: one pass over a cluster's API, one SSH session a host. Nothing is changed anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+
+from balai.estate import Machine, SiteView
+from balai.kube import Cluster
+from balai.rules.lens import LABEL, POD_KINDS
+
+Json = dict[str, Any]
+SCRIPT = Path(__file__).with_name("host_facts.py")
+HOST_SECONDS = 60
+LISTS = {
+    "namespaces": ("v1", "Namespace"), "network_policies": ("networking.k8s.io/v1", "NetworkPolicy"),
+    "quotas": ("v1", "ResourceQuota"), "limit_ranges": ("v1", "LimitRange"), "services": ("v1", "Service"),
+    "budgets": ("policy/v1", "PodDisruptionBudget"), "role_bindings": ("rbac.authorization.k8s.io/v1", "RoleBinding"),
+    "cluster_role_bindings": ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
+    "policies": ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"),
+    "bindings": ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"),
+    **{kind: (f"{group}/{version}" if group else version, kind) for kind, (group, version, _) in POD_KINDS.items()},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostEvidence:
+    """Facts of one machine, or why there are none."""
+
+    machine: Machine
+    facts: Json | None
+    error: str
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterEvidence:
+    """Facts of a cluster, of each tenant's namespace, and the objects with a pod spec in those."""
+
+    facts: Json
+    tenants: dict[str, Json]
+    workloads: list[Json]
+    at: float
+
+
+def hosts(view: SiteView, ssh_config: str | None = None) -> list[HostEvidence]:
+    """Gather from every managed machine of a site, several at a time; a dark one is a row as well."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda machine: _host(machine, ssh_config), view.machines))
+
+
+def _host(machine: Machine, ssh_config: str | None) -> HostEvidence:
+    config = ssh_config or os.environ.get("BALAI_SSH_CONFIG")
+    argv = ["ssh", *(["-F", config] if config else []), "-o", "BatchMode=yes", "-o", "ConnectTimeout=5",
+            "-o", f"HostName={machine.address}", "-l", "balai", machine.name, "sudo", "-n", "python3", "-"]
+    at = time.time()
+    try:
+        done = subprocess.run(argv, input=SCRIPT.read_bytes(), capture_output=True, check=False, timeout=HOST_SECONDS)
+        facts = json.loads(done.stdout) if done.returncode == 0 else None
+        error = "" if facts else done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+    except (OSError, ValueError, subprocess.TimeoutExpired) as caught:
+        facts, error = None, [type(caught).__name__]
+    return HostEvidence(machine=machine, facts=facts, at=at, error=(error or [""])[0])
+
+
+def cluster(api: Cluster) -> ClusterEvidence:
+    """
+    Gather from a cluster.
+
+    Raises:
+        EnvironmentFault: The API server does not answer, or refuses this identity.
+    """
+    at = time.time()
+    with ThreadPoolExecutor(6) as pool:
+        futures = {key: pool.submit(api.list, version, kind) for key, (version, kind) in LISTS.items()}
+        found = {key: future.result() for key, future in futures.items()}
+    by_namespace: dict[str, dict[str, list[Json]]] = defaultdict(lambda: defaultdict(list))
+    for key, items in found.items():
+        for item in items:
+            by_namespace[item["metadata"].get("namespace", "")][key].append(item)
+    tenants = {}
+    for namespace in found["namespaces"]:
+        name, metadata = namespace["metadata"]["name"], namespace["metadata"]
+        labels = metadata.get("labels") or {}
+        if f"{LABEL}tenant" in labels or name.startswith("tenant-"):
+            here = by_namespace[name]
+            tenants[name] = {
+                **{key: here[key] for key in ("network_policies", "quotas", "limit_ranges", "services", "budgets",
+                                              "role_bindings")},
+                "deployments": here["Deployment"], "labels": labels, "annotations": metadata.get("annotations") or {},
+                "cluster_role_bindings": found["cluster_role_bindings"]}
+    facts: Json = {
+        "tenants": sorted(tenants), "policies": [p["metadata"]["name"] for p in found["policies"]],
+        "bindings": [b["metadata"]["name"] for b in found["bindings"]], **_probe(api)}
+    owned = [item for kind in POD_KINDS for item in found[kind] if not item["metadata"].get("ownerReferences")]
+    return ClusterEvidence(at=at, facts=facts, tenants=tenants, workloads=[
+        *(n for n in found["namespaces"] if n["metadata"]["name"] in tenants),
+        *(item for item in owned if item["metadata"].get("namespace") in tenants)])
+
+
+def _probe(api: Cluster) -> Json:
+    """Look at the API server from outside, as somebody without credentials and as an old client."""
+    where = urlsplit(api.server)
+    stranger = ssl.create_default_context()
+    stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE  # nothing is trusted, only looked at
+    found: Json = {}
+    try:
+        with urllib3.PoolManager(ssl_context=stranger, retries=False, timeout=5) as http:
+            found["anonymous_status"] = http.request("GET", f"{api.server}/api/v1/namespaces").status
+        host, port = where.hostname or "", where.port or 443
+        found["tls"] = {"version": _handshake(host, port, None), "old_refused": _handshake(host, port, ssl.TLSVersion.TLSv1_1) is None}
+    except (OSError, urllib3.exceptions.HTTPError):
+        return {}
+    return found
+
+
+def _handshake(host: str, port: int, most: ssl.TLSVersion | None) -> str | None:
+    import socket
+    import warnings
+
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if most:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = most
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    try:
+        with socket.create_connection((host, port), timeout=5) as raw, context.wrap_socket(raw) as secure:
+            return secure.version()
+    except ssl.SSLError:
+        return None
+
+
+def reach(context: str) -> Cluster:
+    """Return the API of the cluster that a kubeconfig context names."""
+    return Cluster.from_kubeconfig(context=context)
+
+
