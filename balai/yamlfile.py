@@ -57,7 +57,7 @@ def read(path: Path) -> Document:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise DataError([Problem(file=name, line=0, key="", given="", bound="there is no such file",
-                                 fix="Check the name, or make it with `balai new`.")]) from None
+                                 fix="Check the name; docs/estate.md shows what such a file holds.")]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError([Problem(file=name, line=0, key="", given=str(error)[:80], bound="the file cannot be read",
                                  fix="Save it as UTF-8 text that you may read.")]) from None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import socket
 import ssl
 import subprocess
 import time
+import warnings
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-import urllib3
 
 from balai.estate import Machine, SiteView
 from balai.kube import Cluster
@@ -112,23 +113,23 @@ def cluster(api: Cluster) -> ClusterEvidence:
 def _probe(api: Cluster) -> Json:
     """Look at the API server from outside, as somebody without credentials and as an old client."""
     where = urlsplit(api.server)
+    host, port = where.hostname or "", where.port or 443
     stranger = ssl.create_default_context()
     stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE  # nothing is trusted, only looked at
     found: Json = {}
     try:
-        with urllib3.PoolManager(ssl_context=stranger, retries=False, timeout=5) as http:
-            found["anonymous_status"] = http.request("GET", f"{api.server}/api/v1/namespaces").status
-        host, port = where.hostname or "", where.port or 443
-        found["tls"] = {"version": _handshake(host, port, None), "old_refused": _handshake(host, port, ssl.TLSVersion.TLSv1_1) is None}
-    except (OSError, urllib3.exceptions.HTTPError):
+        door = http.client.HTTPSConnection(host, port, context=stranger, timeout=5)
+        door.request("GET", "/api/v1/namespaces")
+        found["anonymous_status"] = door.getresponse().status
+        door.close()
+        found["tls"] = {"version": _handshake(host, port, None),
+                        "old_refused": _handshake(host, port, ssl.TLSVersion.TLSv1_1) is None}
+    except (OSError, http.client.HTTPException):
         return {}
     return found
 
 
 def _handshake(host: str, port: int, most: ssl.TLSVersion | None) -> str | None:
-    import socket
-    import warnings
-
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if most:

@@ -1,0 +1,21 @@
+"""`balai validate`: the estate, file by file and against itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from balai.estate import INVENTORIES, load_estate
+from balai.text import say
+
+
+@click.command()
+@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default=INVENTORIES, show_default=False,
+              help="Folder of the inventories; the project's own by default.")
+def validate(root: Path) -> int:
+    """Check every file of the inventories and every name that one uses of another."""
+    estate = load_estate(root)
+    click.echo(say("validate_clean", sites=len(estate.sites), tenants=len(estate.tenants),
+                   clusters=len(estate.clusters), regions=len(estate.regions)))
+    return 0

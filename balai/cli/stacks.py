@@ -1,0 +1,77 @@
+"""`balai up` and `balai preview`: the stacks of a cluster, in order and side by side."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from balai.deploy import Action, StackResult, deploy, stacks_of
+from balai.estate import load_estate
+from balai.text import say
+
+
+def _run(action: Action, cluster: str, tenants: tuple[str, ...], as_json: bool) -> int:
+    estate = load_estate()
+    if cluster not in estate.clusters:
+        raise click.BadParameter(f"there is no cluster {cluster!r}; choose one of {', '.join(estate.clusters)}")
+    layers = stacks_of(estate, cluster)
+    if tenants:
+        wanted = {f"tenant.{cluster}.{name}" for name in tenants}
+        if unknown := wanted - set(layers[1]):
+            raise click.BadParameter(f"there is no stack {', '.join(sorted(unknown))}; choose from {', '.join(layers[1])}")
+        layers[1] = sorted(wanted)
+    console = Console(stderr=True)
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                  console=console, transient=True) as progress:
+        task = progress.add_task(f"{action} {cluster}", total=sum(map(len, layers)))
+
+        def tell(result: StackResult) -> None:
+            progress.update(task, advance=1, description=result.stack)
+
+        results = deploy(layers, action, tell)
+    if as_json:
+        click.echo(json.dumps([{"stack": r.stack, "changes": r.changes, "seconds": round(r.seconds, 1),
+                                "error": r.error} for r in results]))
+    else:
+        Console().print(table(results))
+        for result in results:
+            if result.error:
+                click.echo(f"{result.stack}: {result.error}", err=True)
+    return 1 if any(result.error for result in results) else 0
+
+
+def table(results: list[StackResult]) -> Table:
+    """Return the results as a table: objects, how many changed, seconds."""
+    made = Table(say("stack"), box=None)
+    for column in ("objects", "changed", "seconds"):
+        made.add_column(say(column), justify="right")
+    for r in results:
+        made.add_row(r.stack, str(r.objects), say("failed") if r.error else str(r.changed), f"{r.seconds:.1f}")
+    return made
+
+
+_cluster = click.option("--cluster", required=True, help="Name of the cluster.")
+_tenant = click.option("--tenant", "tenants", multiple=True, help="Only this tenant; may be given several times.")
+_json = click.option("--json", "as_json", is_flag=True, help="The table as JSON.")
+
+
+@click.command()
+@_cluster
+@_tenant
+@_json
+def up(cluster: str, tenants: tuple[str, ...], as_json: bool) -> int:
+    """Bring a cluster's stacks up: its foundation, then its tenants."""
+    return _run("up", cluster, tenants, as_json)
+
+
+@click.command()
+@_cluster
+@_tenant
+@_json
+def preview(cluster: str, tenants: tuple[str, ...], as_json: bool) -> int:
+    """Tell what `up` would change, and what the rules would refuse."""
+    return _run("preview", cluster, tenants, as_json)
