@@ -74,8 +74,7 @@ def mall(index: int) -> MallPlan:
     first, second = whole.subnets(prefixlen_diff=1)
     zones = dict(zip(Zone, first.subnets(new_prefix=24), strict=False))
     base = int(MALLS_V6.network_address) + (index << (128 - 56))
-    return MallPlan(whole=whole, zones=zones, slots=tuple(second.subnets(new_prefix=27)),
-                    v6=IPv6Network((base, 56)))
+    return MallPlan(whole=whole, zones=zones, slots=tuple(second.subnets(new_prefix=27)), v6=IPv6Network((base, 56)))
 
 
 def data_centre(index: int) -> DataCentrePlan:

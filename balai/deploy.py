@@ -52,8 +52,9 @@ def stacks_of(estate: Estate, cluster: str) -> list[list[str]]:
     return [[f"foundation.{cluster}"], tenants]
 
 
-def deploy(layers: list[list[str]], action: Action = "up",
-           on_result: Callable[[StackResult], None] = lambda _: None) -> list[StackResult]:
+def deploy(
+    layers: list[list[str]], action: Action = "up", on_result: Callable[[StackResult], None] = lambda _: None
+) -> list[StackResult]:
     """
     Bring stacks up (or preview them), layer by layer; a failed layer stops the ones after it.
 
@@ -82,8 +83,11 @@ def _run(name: str, action: Action) -> StackResult:
     began = time.monotonic()
     try:
         stack = automation.create_or_select_stack(
-            stack_name=name, project_name=PROJECT, program=lambda: program(name),
-            opts=automation.LocalWorkspaceOptions(work_dir=str(ROOT)))
+            stack_name=name,
+            project_name=PROJECT,
+            program=lambda: program(name),
+            opts=automation.LocalWorkspaceOptions(work_dir=str(ROOT)),
+        )
         interrupted = _forget_dead_lock(stack, name)
         if action == "preview":
             changes = dict(stack.preview(refresh=True, on_output=_silent).change_summary)
@@ -93,8 +97,11 @@ def _run(name: str, action: Action) -> StackResult:
                 stack.refresh(clear_pending_creates=True, on_output=_silent)
     except automation.CommandError as error:
         return StackResult(stack=name, changes={}, seconds=time.monotonic() - began, error=_readable(str(error)))
-    return StackResult(stack=name, seconds=time.monotonic() - began,
-                       changes={getattr(op, "value", str(op)): n for op, n in changes.items()})
+    return StackResult(
+        stack=name,
+        seconds=time.monotonic() - began,
+        changes={getattr(op, "value", str(op)): n for op, n in changes.items()},
+    )
 
 
 def _forget_dead_lock(stack: Any, name: str) -> bool:
@@ -102,7 +109,10 @@ def _forget_dead_lock(stack: Any, name: str) -> bool:
     url = os.environ.get("PULUMI_BACKEND_URL", "")
     if not url.startswith("file://"):
         return False
-    folder = Path(url.removeprefix("file://").replace("~", str(Path.home()))) / f".pulumi/locks/organization/{PROJECT}/{name}"
+    folder = (
+        Path(url.removeprefix("file://").replace("~", str(Path.home())))
+        / f".pulumi/locks/organization/{PROJECT}/{name}"
+    )
     owners = [json.loads(path.read_text()) for path in folder.glob("*.json")] if folder.exists() else []
     dead = [o for o in owners if o.get("hostname") == socket.gethostname() and not Path(f"/proc/{o['pid']}").exists()]
     if not owners or len(dead) != len(owners):
@@ -115,7 +125,9 @@ def _require_settings() -> None:
     import shutil
 
     if shutil.which("pulumi") is None:
-        raise EnvironmentFault("`pulumi` is not on PATH: install it, or source the lab's env file (`make up` prints it).")
+        raise EnvironmentFault(
+            "`pulumi` is not on PATH: install it, or source the lab's env file (`make up` prints it)."
+        )
     if not os.environ.get("PULUMI_BACKEND_URL"):
         raise EnvironmentFault("PULUMI_BACKEND_URL is not set: say where the state lies (`make up` prints the lab's).")
     if not any(os.environ.get(f"PULUMI_CONFIG_PASSPHRASE{suffix}") for suffix in ("", "_FILE")):
@@ -128,9 +140,12 @@ def _import_all() -> None:
 
     for module, names in {
         k8s.core.v1: ("Namespace", "ConfigMap", "Service", "ResourceQuota", "LimitRange"),
-        k8s.apps.v1: ("Deployment",), k8s.policy.v1: ("PodDisruptionBudget",),
-        k8s.rbac.v1: ("ClusterRole", "RoleBinding"), k8s.networking.v1: ("NetworkPolicy",),
-        k8s.scheduling.v1: ("PriorityClass",), k8s.meta.v1: ("ObjectMetaArgs",),
+        k8s.apps.v1: ("Deployment",),
+        k8s.policy.v1: ("PodDisruptionBudget",),
+        k8s.rbac.v1: ("ClusterRole", "RoleBinding"),
+        k8s.networking.v1: ("NetworkPolicy",),
+        k8s.scheduling.v1: ("PriorityClass",),
+        k8s.meta.v1: ("ObjectMetaArgs",),
         k8s.admissionregistration.v1: ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
     }.items():
         for name in names:

@@ -63,7 +63,7 @@ class RuleError(BalaiError):
     """A rule, or what is said about it, is wrong."""
 
 
-class EnvironmentFault(BalaiError):
+class EnvironmentFault(BalaiError):  # noqa: N818 - the environment has the fault, not the code
     """The machine, a tool, a host or a cluster failed; one sentence with what to do."""
 
     exit_code = 3

@@ -17,7 +17,20 @@ from typing import TypeVar
 
 from balai import addressing, yamlfile
 from balai.errors import DataError, Problem, shown
-from balai.models import Agency, Calendar, Cluster, DataCentre, Devices, LedgerEntry, Model, Region, Site, Sizes, Tenant, load
+from balai.models import (
+    Agency,
+    Calendar,
+    Cluster,
+    DataCentre,
+    Devices,
+    LedgerEntry,
+    Model,
+    Region,
+    Site,
+    Sizes,
+    Tenant,
+    load,
+)
 from balai.models.place import Agencies
 from balai.yamlfile import Document
 
@@ -79,9 +92,14 @@ class SiteView:
         management = self.plan.zones[addressing.Zone.MANAGEMENT]
         first = {"router": 1, "server": 10, "kiosk": 32, "display": 96}
         return [
-            Machine(name=f"{self.site.name}-{kind}-{number}", kind=kind, number=number,
-                    address=str(management[start + number - 1]))
-            for kind, start in first.items() for number in range(1, getattr(self.devices, kind) + 1)
+            Machine(
+                name=f"{self.site.name}-{kind}-{number}",
+                kind=kind,
+                number=number,
+                address=str(management[start + number - 1]),
+            )
+            for kind, start in first.items()
+            for number in range(1, getattr(self.devices, kind) + 1)
         ]
 
 
@@ -114,16 +132,28 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
         return found
 
     regions = {r.code: r for r in collect(lambda: _table(Region, root / "regions.csv"))}
-    agencies = {a.name: a for found in collect(lambda: load(Agencies, yamlfile.read(root / "agencies.yml")))
-                for a in found.agencies}
+    agencies = {
+        a.name: a
+        for found in collect(lambda: load(Agencies, yamlfile.read(root / "agencies.yml")))
+        for a in found.agencies
+    }
     ledger = {e.site: e.index for e in collect(lambda: _table(LedgerEntry, root / "addresses.csv"))}
     calendar = collect(lambda: load(Calendar, yamlfile.read(root / "calendar.yml")))
     sizes = collect(lambda: load(Sizes, yamlfile.read(root / "site_sizes.yml")))
     data_centres, clusters = folder(DataCentre, "data_centres"), folder(Cluster, "clusters")
     tenants, sites = folder(Tenant, "tenants"), folder(Site, "sites")
     if not problems:
-        estate = Estate(regions=regions, agencies=agencies, data_centres=data_centres, clusters=clusters,
-                        tenants=tenants, sites=sites, sizes=sizes[0], ledger=ledger, calendar=calendar[0])
+        estate = Estate(
+            regions=regions,
+            agencies=agencies,
+            data_centres=data_centres,
+            clusters=clusters,
+            tenants=tenants,
+            sites=sites,
+            sizes=sizes[0],
+            ledger=ledger,
+            calendar=calendar[0],
+        )
         problems.extend(_crosscheck(estate, documents))
     if problems:
         raise DataError(problems)
@@ -145,12 +175,22 @@ def load_site(path: Path) -> SiteView:
     problems = list(_site_problems(site, document))
     ledger = {e.site: e.index for e in _table(LedgerEntry, root / "addresses.csv")}
     if site.name not in ledger:
-        problems.append(Problem(file=document.name, line=document.line(("name",)), key="name", given=repr(site.name),
-                                bound="the site has no line in addresses.csv, so it has no addresses",
-                                fix=f"Append the line `{site.name},{max(ledger.values(), default=-1) + 1}` to it."))
+        problems.append(
+            Problem(
+                file=document.name,
+                line=document.line(("name",)),
+                key="name",
+                given=repr(site.name),
+                bound="the site has no line in addresses.csv, so it has no addresses",
+                fix=f"Append the line `{site.name},{max(ledger.values(), default=-1) + 1}` to it.",
+            )
+        )
     zones = {r.code: r.timezone for r in _table(Region, root / "regions.csv") if r.code in site.regions}
-    problems += [_unknown(document, ("regions", n), code, "region", list(zones))
-                 for n, code in enumerate(site.regions) if len(code) == 5 and code not in zones]
+    problems += [
+        _unknown(document, ("regions", n), code, "region", list(zones))
+        for n, code in enumerate(site.regions)
+        if len(code) == 5 and code not in zones
+    ]
     if problems:
         raise DataError(problems)
     sizes = load(Sizes, yamlfile.read(root / "site_sizes.yml"))
@@ -162,8 +202,18 @@ def _one(model: type[_M], path: Path, documents: dict[str, Document]) -> _M:
     item = load(model, document)
     name = item.name  # type: ignore[attr-defined]
     if name != path.stem:
-        raise DataError([Problem(file=document.name, line=document.line(("name",)), key="name", given=repr(name),
-                                 bound=f"should be the file's name, {path.stem!r}", fix="Rename one of the two.")])
+        raise DataError(
+            [
+                Problem(
+                    file=document.name,
+                    line=document.line(("name",)),
+                    key="name",
+                    given=repr(name),
+                    bound=f"should be the file's name, {path.stem!r}",
+                    fix="Rename one of the two.",
+                )
+            ]
+        )
     documents[f"{model.__name__}:{name}"] = document
     return item
 
@@ -190,8 +240,16 @@ def _table(model: type[_M], path: Path) -> list[_M]:
         for key in unique:
             other = seen.setdefault((key, str(row[key])), line)
             if other != line:
-                problems.append(Problem(file=shown(path), line=line, key=key, given=str(row[key]),
-                                        bound=f"stands on line {other} already", fix="Give it a value of its own."))
+                problems.append(
+                    Problem(
+                        file=shown(path),
+                        line=line,
+                        key=key,
+                        given=str(row[key]),
+                        bound=f"stands on line {other} already",
+                        fix="Give it a value of its own.",
+                    )
+                )
     if problems:
         raise DataError(problems)
     return rows
@@ -213,8 +271,13 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
                 yield _unknown(document, ("offices", n, "agency"), office.agency, "agency", list(estate.agencies))
     for cluster in estate.clusters.values():
         if cluster.data_centre not in estate.data_centres:
-            yield _unknown(documents[f"Cluster:{cluster.name}"], ("data_centre",), cluster.data_centre,
-                           "data centre", list(estate.data_centres))
+            yield _unknown(
+                documents[f"Cluster:{cluster.name}"],
+                ("data_centre",),
+                cluster.data_centre,
+                "data centre",
+                list(estate.data_centres),
+            )
     for tenant in estate.tenants.values():
         yield from _tenant_problems(estate, tenant, documents[f"Tenant:{tenant.name}"])
 
@@ -239,21 +302,38 @@ def _site_problems(site: Site, document: Document) -> Iterable[Problem]:
     offices, slots = {o.agency for o in site.offices}, [o.slot for o in site.offices]
     for n, office in enumerate(site.offices):
         if slots.index(office.slot) != n:
-            yield Problem(file=document.name, line=document.line(("offices", n, "slot")), key=f"offices[{n}].slot",
-                          given=str(office.slot), bound="another office has this slot, and its network",
-                          fix=f"Take a free one, such as {min(set(range(64)) - set(slots))}.")
+            yield Problem(
+                file=document.name,
+                line=document.line(("offices", n, "slot")),
+                key=f"offices[{n}].slot",
+                given=str(office.slot),
+                bound="another office has this slot, and its network",
+                fix=f"Take a free one, such as {min(set(range(64)) - set(slots))}.",
+            )
     for n, assignment in enumerate(site.assignments):
         if assignment.office not in offices:
-            yield _unknown(document, ("assignments", n, "office"), assignment.office, "office of the site", sorted(offices))
+            yield _unknown(
+                document, ("assignments", n, "office"), assignment.office, "office of the site", sorted(offices)
+            )
 
 
 def _unknown(document: Document, path: tuple[str | int, ...], given: str, what: str, known: list[str]) -> Problem:
     import difflib
 
     near = difflib.get_close_matches(given, known, n=1)
-    fix = f"Did you mean {near[0]!r}?" if near else f"Add it first, or choose one of: {', '.join(sorted(known)[:8]) or 'none yet'}."
-    return Problem(file=document.name, line=document.line(path), key=yamlfile.dotted(path), given=repr(given),
-                   bound=f"there is no such {what}", fix=fix)
+    fix = (
+        f"Did you mean {near[0]!r}?"
+        if near
+        else f"Add it first, or choose one of: {', '.join(sorted(known)[:8]) or 'none yet'}."
+    )
+    return Problem(
+        file=document.name,
+        line=document.line(path),
+        key=yamlfile.dotted(path),
+        given=repr(given),
+        bound=f"there is no such {what}",
+        fix=fix,
+    )
 
 
 def _problem(path: Path, bound: str, fix: str) -> Problem:

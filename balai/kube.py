@@ -74,8 +74,9 @@ class Cluster:
         except (KeyError, TypeError, yaml.YAMLError, OSError, ssl.SSLError) as error:
             raise EnvironmentFault(f"The kubeconfig cannot be used: {error}. Check KUBECONFIG.") from error
         retries = urllib3.Retry(total=2, status=0, read=0, redirect=0)  # a write is never sent twice
-        http = urllib3.PoolManager(ssl_context=tls, maxsize=8, timeout=urllib3.Timeout(connect=5, read=60),
-                                   retries=retries)
+        http = urllib3.PoolManager(
+            ssl_context=tls, maxsize=8, timeout=urllib3.Timeout(connect=5, read=60), retries=retries
+        )
         return cls(server=cluster["server"].rstrip("/"), _http=http, _headers=_bearer(user))
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
@@ -138,8 +139,7 @@ class Cluster:
         items: list[Json] = []
         token = ""
         while True:
-            page = self.request(
-                "GET", f"{group_path(api_version)}{where}/{entry['name']}?limit=500{query}{token}")
+            page = self.request("GET", f"{group_path(api_version)}{where}/{entry['name']}?limit=500{query}{token}")
             items += [{"apiVersion": api_version, "kind": kind, **item} for item in page["items"]]
             following = page["metadata"].get("continue")
             if not following:
@@ -198,8 +198,9 @@ def _bearer(user: Json) -> dict[str, str]:
         token = Path(user["tokenFile"]).read_text().strip()
     if plugin := user.get("exec"):
         env = {**os.environ, **{entry["name"]: entry["value"] for entry in plugin.get("env") or []}}
-        run = subprocess.run([plugin["command"], *(plugin.get("args") or [])], env=env, text=True,
-                             capture_output=True, check=False)
+        run = subprocess.run(
+            [plugin["command"], *(plugin.get("args") or [])], env=env, text=True, capture_output=True, check=False
+        )
         if run.returncode != 0:
             raise EnvironmentFault(f"The kubeconfig's {plugin['command']} failed: {run.stderr.strip()[-200:]}")
         token = json.loads(run.stdout)["status"].get("token")

@@ -8,6 +8,7 @@ true, false and null become something else. Nothing is ever coerced silently.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,11 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|false)$"), list("tf"))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(null|~|)$"), ["n", "~", ""])
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?(0|[1-9][0-9]*)$"), list("-0123456789"))
-_MEANINGS = {"tag:yaml.org,2002:bool": {"true": True, "false": False}.__getitem__,
-             "tag:yaml.org,2002:int": int, "tag:yaml.org,2002:null": lambda _: None}
+_MEANINGS: dict[str, Callable[[str], Any]] = {
+    "tag:yaml.org,2002:bool": {"true": True, "false": False}.__getitem__,
+    "tag:yaml.org,2002:int": int,
+    "tag:yaml.org,2002:null": lambda _: None,
+}
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,31 @@ def read(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise DataError([Problem(file=name, line=0, key="", given="", bound="there is no such file",
-                                 fix="Check the name; docs/estate.md shows what such a file holds.")]) from None
+        raise DataError(
+            [
+                Problem(
+                    file=name,
+                    line=0,
+                    key="",
+                    given="",
+                    bound="there is no such file",
+                    fix="Check the name; docs/estate.md shows what such a file holds.",
+                )
+            ]
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError([Problem(file=name, line=0, key="", given=str(error)[:80], bound="the file cannot be read",
-                                 fix="Save it as UTF-8 text that you may read.")]) from None
+        raise DataError(
+            [
+                Problem(
+                    file=name,
+                    line=0,
+                    key="",
+                    given=str(error)[:80],
+                    bound="the file cannot be read",
+                    fix="Save it as UTF-8 text that you may read.",
+                )
+            ]
+        ) from None
     return parse(text, name)
 
 
@@ -78,14 +102,22 @@ def parse(text: str, name: str) -> Document:
                 here = (*path, key)
                 lines[here] = key_node.start_mark.line + 1
                 if key in result:
-                    problems.append(Problem(
-                        file=name, line=lines[here], key=dotted(here), given="",
-                        bound="the key is given twice", fix="Keep one of them."))
+                    problems.append(
+                        Problem(
+                            file=name,
+                            line=lines[here],
+                            key=dotted(here),
+                            given="",
+                            bound="the key is given twice",
+                            fix="Keep one of them.",
+                        )
+                    )
                 result[key] = build(value_node, here)
             return result
         if isinstance(node, yaml.SequenceNode):
             return [build(item, (*path, n)) for n, item in enumerate(node.value)]
-        return _MEANINGS.get(node.tag, str)(node.value)
+        meaning = _MEANINGS.get(node.tag)
+        return meaning(node.value) if meaning else str(node.value)
 
     loader = _Loader(text)
     try:
@@ -94,8 +126,18 @@ def parse(text: str, name: str) -> Document:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         what = getattr(error, "problem", None) or str(error)
-        raise DataError([Problem(file=name, line=mark.line + 1 if mark else 0, key="", given="",
-                                 bound=f"this is not YAML: {what}", fix="Mend the line; indent with spaces.")]) from None
+        raise DataError(
+            [
+                Problem(
+                    file=name,
+                    line=mark.line + 1 if mark else 0,
+                    key="",
+                    given="",
+                    bound=f"this is not YAML: {what}",
+                    fix="Mend the line; indent with spaces.",
+                )
+            ]
+        ) from None
     finally:
         loader.dispose()
     if problems:

@@ -28,15 +28,22 @@ ETCD = "https://127.0.0.1:2379"
 TLS_CIPHERS = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
 
 AUDIT_POLICY = {
-    "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
     "rules": [
         # Never the content of a Secret or a token, only who touched it.
         {"level": "Metadata", "resources": [{"group": "", "resources": ["secrets", "serviceaccounts/token"]}]},
         {"level": "None", "users": ["system:kube-proxy"], "verbs": ["watch", "list", "get"]},
         {"level": "None", "resources": [{"group": "coordination.k8s.io", "resources": ["leases"]}]},
-        {"level": "RequestResponse", "verbs": ["create", "update", "patch", "delete"],
-         "resources": [{"group": group} for group in ("rbac.authorization.k8s.io", "networking.k8s.io",
-                                                      "admissionregistration.k8s.io")]},
+        {
+            "level": "RequestResponse",
+            "verbs": ["create", "update", "patch", "delete"],
+            "resources": [
+                {"group": group}
+                for group in ("rbac.authorization.k8s.io", "networking.k8s.io", "admissionregistration.k8s.io")
+            ],
+        },
         {"level": "Metadata"},
     ],
 }
@@ -72,8 +79,7 @@ def start(tools: dict[str, Found]) -> Cluster:
         if processes.pid_of(name) is None:
             processes.start(name, [paths[name], *arguments[name]], group=GROUP, netns=NETNS)
         if name == "kube-apiserver":
-            processes.wait_for("The API server", lambda: _ready(cluster), seconds=60,
-                               alive=["kube-apiserver", "etcd"])
+            processes.wait_for("The API server", lambda: _ready(cluster), seconds=60, alive=["kube-apiserver", "etcd"])
     _let_the_api_server_reach_kubelets(cluster)
     return cluster
 
@@ -86,57 +92,101 @@ def _ready(cluster: Cluster) -> bool:
 
 
 def _let_the_api_server_reach_kubelets(cluster: Cluster) -> None:
-    cluster.request("PATCH", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/lab-kubelet-api?fieldManager=lab", {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-        "metadata": {"name": "lab-kubelet-api"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:kubelet-api-admin"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "kube-apiserver"}],
-    }, content_type="application/apply-patch+yaml")
+    cluster.request(
+        "PATCH",
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/lab-kubelet-api?fieldManager=lab",
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "lab-kubelet-api"},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "system:kubelet-api-admin",
+            },
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "kube-apiserver"}],
+        },
+        content_type="application/apply-patch+yaml",
+    )
 
 
 def _etcd(authority: pki.Authority) -> list[str | Path]:
     certificate, key = authority.leaf("server", hosts=["127.0.0.1", "localhost"])
     data = state.ROOT / "etcd"
-    return ["--name=lab", f"--data-dir={data}", f"--listen-client-urls={ETCD}", f"--advertise-client-urls={ETCD}",
-            "--listen-peer-urls=http://127.0.0.1:2380", "--initial-advertise-peer-urls=http://127.0.0.1:2380",
-            "--initial-cluster=lab=http://127.0.0.1:2380", f"--cert-file={certificate}", f"--key-file={key}",
-            "--client-cert-auth=true", f"--trusted-ca-file={authority.certificate}", "--log-level=warn",
-            "--unsafe-no-fsync=true"]  # a lab may lose its data with the power; a data centre may not
+    return [
+        "--name=lab",
+        f"--data-dir={data}",
+        f"--listen-client-urls={ETCD}",
+        f"--advertise-client-urls={ETCD}",
+        "--listen-peer-urls=http://127.0.0.1:2380",
+        "--initial-advertise-peer-urls=http://127.0.0.1:2380",
+        "--initial-cluster=lab=http://127.0.0.1:2380",
+        f"--cert-file={certificate}",
+        f"--key-file={key}",
+        "--client-cert-auth=true",
+        f"--trusted-ca-file={authority.certificate}",
+        "--log-level=warn",
+        "--unsafe-no-fsync=true",
+    ]  # a lab may lose its data with the power; a data centre may not
 
 
 def _api_server(cluster: pki.Authority, etcd: pki.Authority) -> list[str | Path]:
-    certificate, key = cluster.leaf("kube-apiserver-serving", hosts=[
-        NODE, "127.0.0.1", str(addressing.SERVICES[1]), "localhost", "kubernetes", "kubernetes.default.svc"])
+    certificate, key = cluster.leaf(
+        "kube-apiserver-serving",
+        hosts=[NODE, "127.0.0.1", str(addressing.SERVICES[1]), "localhost", "kubernetes", "kubernetes.default.svc"],
+    )
     kubelet_certificate, kubelet_key = cluster.leaf("kube-apiserver")
     etcd_certificate, etcd_key = etcd.leaf("kube-apiserver")
     signing = pki.signing_key(state.PKI / "service-accounts.key")
     policy = state.ROOT / "audit-policy.yaml"
     state.write(policy, yaml.safe_dump(AUDIT_POLICY))
     return [
-        f"--advertise-address={NODE}", f"--bind-address={NODE}", "--secure-port=6443",
-        f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}", "--tls-min-version=VersionTLS12",
+        f"--advertise-address={NODE}",
+        f"--bind-address={NODE}",
+        "--secure-port=6443",
+        f"--tls-cert-file={certificate}",
+        f"--tls-private-key-file={key}",
+        "--tls-min-version=VersionTLS12",
         f"--tls-cipher-suites={TLS_CIPHERS}",
-        f"--client-ca-file={cluster.certificate}", "--anonymous-auth=false", "--profiling=false",
-        "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
-        f"--etcd-servers={ETCD}", f"--etcd-cafile={etcd.certificate}",
-        f"--etcd-certfile={etcd_certificate}", f"--etcd-keyfile={etcd_key}",
+        f"--client-ca-file={cluster.certificate}",
+        "--anonymous-auth=false",
+        "--profiling=false",
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+        f"--etcd-servers={ETCD}",
+        f"--etcd-cafile={etcd.certificate}",
+        f"--etcd-certfile={etcd_certificate}",
+        f"--etcd-keyfile={etcd_key}",
         f"--kubelet-certificate-authority={cluster.certificate}",
-        f"--kubelet-client-certificate={kubelet_certificate}", f"--kubelet-client-key={kubelet_key}",
+        f"--kubelet-client-certificate={kubelet_certificate}",
+        f"--kubelet-client-key={kubelet_key}",
         "--kubelet-preferred-address-types=InternalIP",
-        "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-key-file={signing}",
-        f"--service-account-signing-key-file={signing}", f"--service-cluster-ip-range={addressing.SERVICES}",
-        f"--audit-policy-file={policy}", f"--audit-log-path={state.LOGS / 'api-audit.log'}",
-        "--audit-log-maxage=30", "--audit-log-maxbackup=2", "--audit-log-maxsize=50",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={signing}",
+        f"--service-account-signing-key-file={signing}",
+        f"--service-cluster-ip-range={addressing.SERVICES}",
+        f"--audit-policy-file={policy}",
+        f"--audit-log-path={state.LOGS / 'api-audit.log'}",
+        "--audit-log-maxage=30",
+        "--audit-log-maxbackup=2",
+        "--audit-log-maxsize=50",
         f"--encryption-provider-config={pki.encryption_config(state.PKI / 'encryption.yaml')}",
     ]
 
 
 def _controller_manager(authority: pki.Authority) -> list[str | Path]:
-    config = pki.kubeconfig(state.PKI / "controller-manager.kubeconfig", SERVER, authority,
-                            "system:kube-controller-manager")
-    return [f"--kubeconfig={config}", "--bind-address=127.0.0.1", "--use-service-account-credentials=true",
-            f"--root-ca-file={authority.certificate}", "--profiling=false", "--leader-elect=false",
-            f"--service-account-private-key-file={state.PKI / 'service-accounts.key'}"]
+    config = pki.kubeconfig(
+        state.PKI / "controller-manager.kubeconfig", SERVER, authority, "system:kube-controller-manager"
+    )
+    return [
+        f"--kubeconfig={config}",
+        "--bind-address=127.0.0.1",
+        "--use-service-account-credentials=true",
+        f"--root-ca-file={authority.certificate}",
+        "--profiling=false",
+        "--leader-elect=false",
+        f"--service-account-private-key-file={state.PKI / 'service-accounts.key'}",
+    ]
 
 
 def _scheduler(authority: pki.Authority) -> list[str | Path]:

@@ -90,9 +90,15 @@ def hosts() -> list[Host]:
     for machine in view.machines:
         if machine.kind in KINDS:
             last = int(machine.address.rsplit(".", 1)[1])
-            result.append(Host(machine, {
-                Zone.MANAGEMENT: f"{machine.address}/{management.prefixlen}",
-                Zone.SERVERS: f"{servers[last]}/{servers.prefixlen}"}))
+            result.append(
+                Host(
+                    machine,
+                    {
+                        Zone.MANAGEMENT: f"{machine.address}/{management.prefixlen}",
+                        Zone.SERVERS: f"{servers[last]}/{servers.prefixlen}",
+                    },
+                )
+            )
     return result
 
 
@@ -107,12 +113,23 @@ def base_tree() -> Path:
     partial = tree.with_name(f".{tree.name}.{os.getpid()}")
     partial.mkdir(parents=True)
     hook = state.write(state.ROOT / "customise.sh", CUSTOMISE)
-    processes.run([
-        "mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", "--skip=check/empty",
-        f"--include={PACKAGES}", "--aptopt=APT::Install-Recommends \"false\"",
-        *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("man", "doc", "locale")),
-        f"--customize-hook=sh {hook} \"$1\"", "bookworm", partial, *_sources(),
-    ], sentence="The root tree of the mall's hosts cannot be built")
+    processes.run(
+        [
+            "mmdebstrap",
+            "--quiet",
+            "--variant=minbase",
+            "--mode=root",
+            "--skip=check/empty",
+            f"--include={PACKAGES}",
+            '--aptopt=APT::Install-Recommends "false"',
+            *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("man", "doc", "locale")),
+            f'--customize-hook=sh {hook} "$1"',
+            "bookworm",
+            partial,
+            *_sources(),
+        ],
+        sentence="The root tree of the mall's hosts cannot be built",
+    )
     (partial / ".complete").touch()
     if tree.exists():
         shutil.rmtree(tree)
@@ -147,8 +164,12 @@ def start() -> list[Host]:
         if processes.pid_of(f"host-{host.name}") is None:
             _boot(host, tree)
     for host in found:
-        processes.wait_for(f"Host {host.name}", lambda host=host: _serves(host), seconds=60,  # type: ignore[misc]
-                           alive=[f"host-{host.name}"])
+        processes.wait_for(
+            f"Host {host.name}",
+            lambda host=host: _serves(host),
+            seconds=60,  # type: ignore[misc]
+            alive=[f"host-{host.name}"],
+        )
     _write_ssh_config(found)
     return found
 
@@ -163,8 +184,10 @@ def _boot(host: Host, tree: Path) -> None:
         if outer not in network.ip("-br", "link", netns=NETNS):
             network.ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", host.netns, netns=NETNS)
         network.ip("link", "set", outer, "master", BRIDGES[zone], "up", netns=NETNS)
-        state.write(host.folder / f"up/etc/systemd/network/10-{inner}.network",
-                    f"[Match]\nName={inner}\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nAddress={address}\n")
+        state.write(
+            host.folder / f"up/etc/systemd/network/10-{inner}.network",
+            f"[Match]\nName={inner}\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nAddress={address}\n",
+        )
     state.write(host.folder / "up/etc/hostname", f"{host.name}\n")
     state.write(host.folder / "up/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {host.name}\n")
     _admit_technician(host)
@@ -172,8 +195,11 @@ def _boot(host: Host, tree: Path) -> None:
         (host.folder / part).mkdir(exist_ok=True)
     processes.make_cgroup(host.netns)
     # nspawn must stand in a cgroup of its own in the hierarchies that systemd uses.
-    joins = " ".join(f'echo $$ > "{root}/{processes.TREE}/{host.netns}/cgroup.procs";'
-                     for root in processes.hierarchies() if root.name in ("systemd", "unified", "memory"))
+    joins = " ".join(
+        f'echo $$ > "{root}/{processes.TREE}/{host.netns}/cgroup.procs";'
+        for root in processes.hierarchies()
+        if root.name in ("systemd", "unified", "memory")
+    )
     script = (
         f"{joins} mount -t overlay overlay -o lowerdir={tree},upperdir={host.folder}/up,workdir={host.folder}/work "
         f"{host.folder}/root || exit 9; while :; do systemd-nspawn -q --register=no --keep-unit --boot "
@@ -181,16 +207,22 @@ def _boot(host: Host, tree: Path) -> None:
         f"--network-namespace-path=/run/netns/{host.netns} --capability=CAP_NET_ADMIN --bind=/dev/net/tun "
         "--resolv-conf=off --timezone=off --link-journal=no --console=pipe; [ $? = 133 ] || break; done"
     )
-    processes.start(f"host-{host.name}", ["unshare", "-m", "--propagation", "private", "bash", "-c", script],
-                    group=host.netns, env={"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"})
+    processes.start(
+        f"host-{host.name}",
+        ["unshare", "-m", "--propagation", "private", "bash", "-c", script],
+        group=host.netns,
+        env={"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
+    )
 
 
 def _admit_technician(host: Host) -> None:
     key = state.ROOT / "ssh" / "id_ed25519"
     if not key.exists():
         key.parent.mkdir(parents=True, exist_ok=True)
-        processes.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "technician@lab", "-f", key],
-                      sentence="No SSH key can be made")
+        processes.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "technician@lab", "-f", key],
+            sentence="No SSH key can be made",
+        )
     home = host.folder / "up/home" / USER
     if not (home / ".ssh/authorized_keys").exists():
         state.write(home / ".ssh/authorized_keys", key.with_suffix(".pub").read_text())
@@ -203,19 +235,23 @@ def _serves(host: Host) -> bool:
     address = host.machine.address
     if not (host.folder / "up/etc/ssh/ssh_host_ed25519_key.pub").exists():
         return False
-    probe = subprocess.run(["bash", "-c", f"exec 3<>/dev/tcp/{address}/22 && head -c 4 <&3"], capture_output=True,
-                           check=False, timeout=10)
+    probe = subprocess.run(
+        ["bash", "-c", f"exec 3<>/dev/tcp/{address}/22 && head -c 4 <&3"], capture_output=True, check=False, timeout=10
+    )
     return probe.stdout == b"SSH-"
 
 
 def _write_ssh_config(found: list[Host]) -> None:
     """Host keys are read from the hosts' own disks, as from a console: nothing is trusted on first use."""
-    known = "".join(f"{h.machine.address} {(h.folder / 'up/etc/ssh/ssh_host_ed25519_key.pub').read_text().strip()}\n"
-                    for h in found)
+    known = "".join(
+        f"{h.machine.address} {(h.folder / 'up/etc/ssh/ssh_host_ed25519_key.pub').read_text().strip()}\n" for h in found
+    )
     folder = state.SSH_CONFIG.parent
     state.write(folder / "known_hosts", known)
     names = "".join(f"Host {h.name}\n  HostName {h.machine.address}\n" for h in found)
-    state.write(state.SSH_CONFIG, f"""{names}Host *
+    state.write(
+        state.SSH_CONFIG,
+        f"""{names}Host *
   User {USER}
   IdentityFile {folder}/id_ed25519
   IdentitiesOnly yes
@@ -227,7 +263,8 @@ def _write_ssh_config(found: list[Host]) -> None:
   ControlMaster auto
   ControlPersist 60s
   ControlPath {state.RUN}/ssh-%C
-""")
+""",
+    )
 
 
 def stop() -> None:

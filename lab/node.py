@@ -41,8 +41,12 @@ def start(tools: dict[str, Found], images: dict[str, Image], cluster: Cluster) -
     _kube_proxy(paths, home, authority)
     _kwok(paths, authority, cluster)
     names = [NAME, *(f"cikarang-kwok-{n}" for n in range(1, FAKE_NODES + 1))]
-    processes.wait_for("A Ready node", lambda: all(_ready(cluster, name) for name in names),
-                       seconds=90, alive=["kubelet", "containerd", "kwok"])
+    processes.wait_for(
+        "A Ready node",
+        lambda: all(_ready(cluster, name) for name in names),
+        seconds=90,
+        alive=["kubelet", "containerd", "kwok"],
+    )
 
 
 def _ready(cluster: Cluster, name: str) -> bool:
@@ -56,7 +60,9 @@ def _ready(cluster: Cluster, name: str) -> bool:
 def _containerd(paths: dict[str, Path], home: Path, images: dict[str, Image]) -> None:
     config = home / "containerd.toml"
     shim = paths["containerd-shim-runc-v2"]
-    state.write(config, f"""version = 3
+    state.write(
+        config,
+        f"""version = 3
 root = "{home}/containerd"
 state = "{state.RUN}/containerd"
 disabled_plugins = ["io.containerd.snapshotter.v1.erofs"]
@@ -67,6 +73,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.erofs"]
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true
   enable_unprivileged_ports = false
+  netns_mounts_under_state_dir = true
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = ["/usr/lib/cni"]
     conf_dir = "{home}/cni"
@@ -77,19 +84,41 @@ disabled_plugins = ["io.containerd.snapshotter.v1.erofs"]
       BinaryName = "/usr/sbin/runc"
       SystemdCgroup = false
 [plugins."io.containerd.cri.v1.images".pinned_images]
-  sandbox = "{images['pause'].reference}"
-""")
-    state.write(home / "cni" / "10-pods.conflist", json.dumps({
-        "cniVersion": "1.0.0", "name": "pods", "plugins": [
-            {"type": "bridge", "bridge": "pods", "isGateway": True, "hairpinMode": True, "ipam": {
-                "type": "host-local", "dataDir": str(state.RUN / "cni"),
-                "ranges": [[{"subnet": str(POD_RANGE)}]], "routes": [{"dst": "0.0.0.0/0"}]}},
-            {"type": "portmap", "capabilities": {"portMappings": True}},
-        ]}))
+  sandbox = "{images["pause"].reference}"
+""",
+    )
+    state.write(
+        home / "cni" / "10-pods.conflist",
+        json.dumps(
+            {
+                "cniVersion": "1.0.0",
+                "name": "pods",
+                "plugins": [
+                    {
+                        "type": "bridge",
+                        "bridge": "pods",
+                        "isGateway": True,
+                        "hairpinMode": True,
+                        "ipam": {
+                            "type": "host-local",
+                            "dataDir": str(state.RUN / "cni"),
+                            "ranges": [[{"subnet": str(POD_RANGE)}]],
+                            "routes": [{"dst": "0.0.0.0/0"}],
+                        },
+                    },
+                    {"type": "portmap", "capabilities": {"portMappings": True}},
+                ],
+            }
+        ),
+    )
     if processes.pid_of("containerd") is None:
         SOCKET.unlink(missing_ok=True)
-        processes.start("containerd", ["unshare", "-m", "--propagation", "private", paths["containerd"],
-                                       "--config", config], group=GROUP, netns=control_plane.NETNS)
+        processes.start(
+            "containerd",
+            ["unshare", "-m", "--propagation", "private", paths["containerd"], "--config", config],
+            group=GROUP,
+            netns=control_plane.NETNS,
+        )
     ctr: list[str | Path] = [paths["ctr"], "--address", SOCKET, "--namespace", "k8s.io", "images"]
 
     def listed() -> str:
@@ -98,8 +127,9 @@ disabled_plugins = ["io.containerd.snapshotter.v1.erofs"]
         except EnvironmentFault:
             return ""
 
-    processes.wait_for("containerd", lambda: SOCKET.exists() and _served([*ctr, "ls", "-q"]), seconds=30,
-                       alive=["containerd"])
+    processes.wait_for(
+        "containerd", lambda: SOCKET.exists() and _served([*ctr, "ls", "-q"]), seconds=30, alive=["containerd"]
+    )
     present = listed()
     for image in images.values():
         if image.reference not in present:
@@ -118,45 +148,91 @@ def _kubelet(paths: dict[str, Path], home: Path, authority: pki.Authority) -> No
     certificate, key = authority.leaf(NAME, hosts=[NAME, control_plane.NODE])
     config = home / "kubelet.yaml"
     processes.make_cgroup("")
-    state.write(config, yaml.safe_dump({
-        "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
-        "address": control_plane.NODE, "port": 10250, "healthzBindAddress": "127.0.0.1",
-        "tlsCertFile": str(certificate), "tlsPrivateKeyFile": str(key), "readOnlyPort": 0,
-        "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True},
-                           "x509": {"clientCAFile": str(authority.certificate)}},
-        "authorization": {"mode": "Webhook"}, "protectKernelDefaults": False,
-        "containerRuntimeEndpoint": f"unix://{SOCKET}", "podLogsDir": str(state.LOGS / "pods"),
-        "cgroupDriver": "cgroupfs", "cgroupRoot": f"/{processes.TREE}", "cgroupsPerQOS": True,
-        "enforceNodeAllocatable": [], "failCgroupV1": False, "failSwapOn": False,
-        "makeIPTablesUtilChains": False, "eventRecordQPS": 20, "seccompDefault": True,
-        "resolvConf": "", "registerNode": True, "streamingConnectionIdleTimeout": "30m",
-        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
-    }))
+    state.write(
+        config,
+        yaml.safe_dump(
+            {
+                "apiVersion": "kubelet.config.k8s.io/v1beta1",
+                "kind": "KubeletConfiguration",
+                "address": control_plane.NODE,
+                "port": 10250,
+                "healthzBindAddress": "127.0.0.1",
+                "tlsCertFile": str(certificate),
+                "tlsPrivateKeyFile": str(key),
+                "readOnlyPort": 0,
+                "authentication": {
+                    "anonymous": {"enabled": False},
+                    "webhook": {"enabled": True},
+                    "x509": {"clientCAFile": str(authority.certificate)},
+                },
+                "authorization": {"mode": "Webhook"},
+                "protectKernelDefaults": False,
+                "containerRuntimeEndpoint": f"unix://{SOCKET}",
+                "podLogsDir": str(state.LOGS / "pods"),
+                "cgroupDriver": "cgroupfs",
+                "cgroupRoot": f"/{processes.TREE}",
+                "cgroupsPerQOS": True,
+                "enforceNodeAllocatable": [],
+                "failCgroupV1": False,
+                "failSwapOn": False,
+                "makeIPTablesUtilChains": False,
+                "eventRecordQPS": 20,
+                "seccompDefault": True,
+                "resolvConf": "",
+                "registerNode": True,
+                "streamingConnectionIdleTimeout": "30m",
+                "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+            }
+        ),
+    )
     if processes.pid_of("kubelet") is None:
-        node_config = pki.kubeconfig(state.PKI / "kubelet.kubeconfig", control_plane.SERVER, authority,
-                                     f"system:node:{NAME}", ["system:nodes"])
-        processes.start("kubelet", [
-            "nsenter", f"--mount=/proc/{processes.pid_of('containerd')}/ns/mnt", paths["kubelet"],
-            f"--config={config}", f"--kubeconfig={node_config}", f"--root-dir={home}/kubelet",
-            f"--hostname-override={NAME}", f"--node-ip={control_plane.NODE}",
-        ], group=GROUP, netns=control_plane.NETNS)
+        node_config = pki.kubeconfig(
+            state.PKI / "kubelet.kubeconfig", control_plane.SERVER, authority, f"system:node:{NAME}", ["system:nodes"]
+        )
+        processes.start(
+            "kubelet",
+            [
+                "nsenter",
+                f"--mount=/proc/{processes.pid_of('containerd')}/ns/mnt",
+                paths["kubelet"],
+                f"--config={config}",
+                f"--kubeconfig={node_config}",
+                f"--root-dir={home}/kubelet",
+                f"--hostname-override={NAME}",
+                f"--node-ip={control_plane.NODE}",
+            ],
+            group=GROUP,
+            netns=control_plane.NETNS,
+        )
 
 
 def _kube_proxy(paths: dict[str, Path], home: Path, authority: pki.Authority) -> None:
-    proxy_config = pki.kubeconfig(state.PKI / "kube-proxy.kubeconfig", control_plane.SERVER, authority,
-                                  "system:kube-proxy")
+    proxy_config = pki.kubeconfig(
+        state.PKI / "kube-proxy.kubeconfig", control_plane.SERVER, authority, "system:kube-proxy"
+    )
     config = home / "kube-proxy.yaml"
-    state.write(config, yaml.safe_dump({
-        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration", "mode": "nftables",
-        "clientConnection": {"kubeconfig": str(proxy_config)}, "hostnameOverride": NAME,
-        "clusterCIDR": str(addressing.PODS), "bindAddress": control_plane.NODE,
-        "healthzBindAddress": "127.0.0.1:10256", "metricsBindAddress": "127.0.0.1:10249",
-        # Connection tracking limits are the machine's; a namespace cannot set them.
-        "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
-    }))
+    state.write(
+        config,
+        yaml.safe_dump(
+            {
+                "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+                "kind": "KubeProxyConfiguration",
+                "mode": "nftables",
+                "clientConnection": {"kubeconfig": str(proxy_config)},
+                "hostnameOverride": NAME,
+                "clusterCIDR": str(addressing.PODS),
+                "bindAddress": control_plane.NODE,
+                "healthzBindAddress": "127.0.0.1:10256",
+                "metricsBindAddress": "127.0.0.1:10249",
+                # Connection tracking limits are the machine's; a namespace cannot set them.
+                "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
+            }
+        ),
+    )
     if processes.pid_of("kube-proxy") is None:
-        processes.start("kube-proxy", [paths["kube-proxy"], f"--config={config}"], group=GROUP,
-                        netns=control_plane.NETNS)
+        processes.start(
+            "kube-proxy", [paths["kube-proxy"], f"--config={config}"], group=GROUP, netns=control_plane.NETNS
+        )
 
 
 def _kwok(paths: dict[str, Path], authority: pki.Authority, cluster: Cluster) -> None:
@@ -164,18 +240,33 @@ def _kwok(paths: dict[str, Path], authority: pki.Authority, cluster: Cluster) ->
     for number in range(1, FAKE_NODES + 1):
         _apply_fake_node(cluster, f"cikarang-kwok-{number}")
     if processes.pid_of("kwok") is None:
-        processes.start("kwok", [
-            paths["kwok"], f"--kubeconfig={config}", f"--cidr={FAKE_PODS}", "--server-address=127.0.0.1:10247",
-            "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake", "--node-lease-duration-seconds=40", f"--config={STAGES}",
-        ], group=GROUP, netns=control_plane.NETNS, env={"HOME": str(state.RUN)})
+        processes.start(
+            "kwok",
+            [
+                paths["kwok"],
+                f"--kubeconfig={config}",
+                f"--cidr={FAKE_PODS}",
+                "--server-address=127.0.0.1:10247",
+                "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+                "--node-lease-duration-seconds=40",
+                f"--config={STAGES}",
+            ],
+            group=GROUP,
+            netns=control_plane.NETNS,
+            env={"HOME": str(state.RUN)},
+        )
 
 
 def _apply_fake_node(cluster: Cluster, name: str) -> None:
     resources = {"cpu": "64", "memory": "256Gi", "pods": "110"}
     node: dict[str, Any] = {
-        "apiVersion": "v1", "kind": "Node",
-        "metadata": {"name": name, "annotations": {"kwok.x-k8s.io/node": "fake"},
-                     "labels": {"type": "kwok", "kubernetes.io/hostname": name}},
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "annotations": {"kwok.x-k8s.io/node": "fake"},
+            "labels": {"type": "kwok", "kubernetes.io/hostname": name},
+        },
         "spec": {"taints": [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]},
         "status": {"capacity": resources, "allocatable": resources},
     }

@@ -35,7 +35,8 @@ class Authority:
         if not _fresh(self.certificate):
             key = ec.generate_private_key(ec.SECP256R1())
             issued = _builder(name, [], key.public_key(), _name(name, [])).add_extension(
-                x509.BasicConstraints(ca=True, path_length=0), critical=True)
+                x509.BasicConstraints(ca=True, path_length=0), critical=True
+            )
             write_secret(self._key_path, _pem(key))
             self.certificate.write_bytes(_sign(issued, key))
             for leaf in folder.glob(f"{name}-*"):  # signed by the authority that is no more
@@ -53,7 +54,8 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])]
         issued = _builder(name, groups or [], key.public_key(), self._subject).add_extension(
-            x509.ExtendedKeyUsage(usages), critical=False)
+            x509.ExtendedKeyUsage(usages), critical=False
+        )
         if hosts:
             issued = issued.add_extension(x509.SubjectAlternativeName(list(map(_alternative, hosts))), critical=False)
         write_secret(key_path, _pem(key))
@@ -72,11 +74,18 @@ def encryption_config(path: Path) -> Path:
     """Return the path of the API server's encryption-at-rest configuration, made once."""
     if not path.exists():
         key = {"name": "lab", "secret": base64.b64encode(secrets.token_bytes(32)).decode()}
-        write_secret(path, yaml.safe_dump({
-            "apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration",
-            "resources": [{"resources": ["secrets"], "providers": [
-                {"secretbox": {"keys": [key]}}, {"identity": {}}]}],
-        }).encode())
+        write_secret(
+            path,
+            yaml.safe_dump(
+                {
+                    "apiVersion": "apiserver.config.k8s.io/v1",
+                    "kind": "EncryptionConfiguration",
+                    "resources": [
+                        {"resources": ["secrets"], "providers": [{"secretbox": {"keys": [key]}}, {"identity": {}}]}
+                    ],
+                }
+            ).encode(),
+        )
     return path
 
 
@@ -84,11 +93,16 @@ def kubeconfig(path: Path, server: str, authority: Authority, user: str, groups:
     """Write a kubeconfig with a client certificate of its own; return its path."""
     certificate, key = authority.leaf(user, groups)
     content: dict[str, Any] = {
-        "apiVersion": "v1", "kind": "Config", "current-context": "cikarang",
-        "clusters": [{"name": "cikarang", "cluster": {
-            "server": server, "certificate-authority-data": _b64(authority.certificate)}}],
-        "users": [{"name": user, "user": {
-            "client-certificate-data": _b64(certificate), "client-key-data": _b64(key)}}],
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "cikarang",
+        "clusters": [
+            {
+                "name": "cikarang",
+                "cluster": {"server": server, "certificate-authority-data": _b64(authority.certificate)},
+            }
+        ],
+        "users": [{"name": user, "user": {"client-certificate-data": _b64(certificate), "client-key-data": _b64(key)}}],
         "contexts": [{"name": "cikarang", "context": {"cluster": "cikarang", "user": user}}],
     }
     text = yaml.safe_dump(content).encode()
@@ -116,14 +130,24 @@ def _fresh(certificate: Path) -> bool:
 
 def _builder(name: str, groups: list[str], key: Any, issuer: x509.Name) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
-    return (x509.CertificateBuilder().subject_name(_name(name, groups)).issuer_name(issuer).public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(minutes=5)).not_valid_after(now + LIFETIME))
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(name, groups))
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + LIFETIME)
+    )
 
 
 def _name(name: str, groups: list[str]) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name),
-                      *(x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups)])
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+            *(x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups),
+        ]
+    )
 
 
 def _sign(issued: x509.CertificateBuilder, key: Any) -> bytes:
@@ -139,8 +163,9 @@ def _alternative(host: str) -> x509.GeneralName:
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     # kube-apiserver reads service-account keys in the traditional form only.
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
-                             serialization.NoEncryption())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
 
 
 def _load(path: Path) -> Any:

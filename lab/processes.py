@@ -46,25 +46,35 @@ def make_cgroup(name: str) -> Path:
     return TRACKED / name
 
 
-def start(
-    name: str, argv: list[str | Path], *, group: str, netns: str = "", env: dict[str, str] | None = None
-) -> int:
+def start(name: str, argv: list[str | Path], *, group: str, netns: str = "", env: dict[str, str] | None = None) -> int:
     """
     Start a daemon and return its process id.
 
-    It is in its cgroup before it runs, so there is no moment at which a crash could lose it.
+    It is in its cgroup, and on record, before it runs.
     """
     make_cgroup(group)
     state.LOGS.mkdir(parents=True, exist_ok=True)
     enter = ["nsenter", f"--net=/run/netns/{netns}"] if netns else []
-    # The shell writes its own id and becomes the daemon; `ip netns exec` would hide /sys/fs/cgroup.
-    shell = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(TRACKED / group)]
+    record = state.RUN / f"{name}.pid"
+    record.unlink(missing_ok=True)
+    # The shell writes its own id and start time and becomes the daemon, so that there is no moment at
+    # which a killed run could lose it; `ip netns exec` would hide /sys/fs/cgroup.
+    script = (
+        'echo $$ > "$0/cgroup.procs" && echo "$$ $(cut -d" " -f22 /proc/$$/stat)" > "$1.new" '
+        '&& mv "$1.new" "$1" && shift && exec "$@"'
+    )
+    shell = ["sh", "-c", script, str(TRACKED / group), str(record)]
     with (state.LOGS / f"{name}.log").open("ab") as log:
         child = subprocess.Popen(
-            [*shell, *enter, *map(str, argv)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True, env={**os.environ, **(env or {})},
+            [*shell, *enter, *map(str, argv)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, **(env or {})},
         )
-    (state.RUN / f"{name}.pid").write_text(f"{child.pid} {_started(child.pid)}")
+    while not record.exists() and child.poll() is None:
+        time.sleep(0.005)
     _CHILDREN[child.pid] = child
     return child.pid
 

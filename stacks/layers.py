@@ -40,9 +40,10 @@ def program(stack: str) -> None:
         tenant_stack(estate, cluster, tenant)
     else:
         raise pulumi.RunError(
-            f"there is no stack {stack!r}: stacks are foundation.<cluster> and tenant.<cluster>.<tenant>, with clusters "
-            f"{', '.join(estate.clusters)} and tenants {', '.join(estate.tenants)}. A tenant whose file is gone is "
-            "never removed: set its status to decommissioning.")
+            f"there is no stack {stack!r}: stacks are foundation.<cluster> and tenant.<cluster>.<tenant>; clusters: "
+            f"{', '.join(estate.clusters)}; tenants: {', '.join(estate.tenants)}. A tenant whose file is gone is "
+            "never removed: set its status to decommissioning."
+        )
 
 
 def foundation(cluster: Cluster) -> None:
@@ -57,8 +58,12 @@ def tenant_stack(estate: Estate, cluster: Cluster, tenant: Tenant) -> None:
     provider = _provider(cluster)
     space = TenantSpace(tenant.name, _space_args(estate, cluster, tenant), pulumi.ResourceOptions(provider=provider))
     for service in tenant.services:
-        made = PublicService(f"{tenant.name}-{service.name}", tenant, service,
-                             pulumi.ResourceOptions(provider=provider, depends_on=[space]))
+        made = PublicService(
+            f"{tenant.name}-{service.name}",
+            tenant,
+            service,
+            pulumi.ResourceOptions(provider=provider, depends_on=[space]),
+        )
         pulumi.export(f"{service.name}-address", made.address)
 
 

@@ -25,9 +25,13 @@ Json = dict[str, Any]
 SCRIPT = Path(__file__).with_name("host_facts.py")
 HOST_SECONDS = 60
 LISTS = {
-    "namespaces": ("v1", "Namespace"), "network_policies": ("networking.k8s.io/v1", "NetworkPolicy"),
-    "quotas": ("v1", "ResourceQuota"), "limit_ranges": ("v1", "LimitRange"), "services": ("v1", "Service"),
-    "budgets": ("policy/v1", "PodDisruptionBudget"), "role_bindings": ("rbac.authorization.k8s.io/v1", "RoleBinding"),
+    "namespaces": ("v1", "Namespace"),
+    "network_policies": ("networking.k8s.io/v1", "NetworkPolicy"),
+    "quotas": ("v1", "ResourceQuota"),
+    "limit_ranges": ("v1", "LimitRange"),
+    "services": ("v1", "Service"),
+    "budgets": ("policy/v1", "PodDisruptionBudget"),
+    "role_bindings": ("rbac.authorization.k8s.io/v1", "RoleBinding"),
     "cluster_role_bindings": ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
     "policies": ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"),
     "bindings": ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"),
@@ -63,8 +67,23 @@ def hosts(view: SiteView, ssh_config: str | None = None) -> list[HostEvidence]:
 
 def _host(machine: Machine, ssh_config: str | None) -> HostEvidence:
     config = ssh_config or os.environ.get("BALAI_SSH_CONFIG")
-    argv = ["ssh", *(["-F", config] if config else []), "-o", "BatchMode=yes", "-o", "ConnectTimeout=5",
-            "-o", f"HostName={machine.address}", "-l", "balai", machine.name, "sudo", "-n", "python3", "-"]
+    argv = [
+        "ssh",
+        *(["-F", config] if config else []),
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "ConnectTimeout=5",
+        "-o",
+        f"HostName={machine.address}",
+        "-l",
+        "balai",
+        machine.name,
+        "sudo",
+        "-n",
+        "python3",
+        "-",
+    ]
     at = time.time()
     try:
         done = subprocess.run(argv, input=SCRIPT.read_bytes(), capture_output=True, check=False, timeout=HOST_SECONDS)
@@ -97,17 +116,31 @@ def cluster(api: Cluster) -> ClusterEvidence:
         if f"{LABEL}tenant" in labels or name.startswith("tenant-"):
             here = by_namespace[name]
             tenants[name] = {
-                **{key: here[key] for key in ("network_policies", "quotas", "limit_ranges", "services", "budgets",
-                                              "role_bindings")},
-                "deployments": here["Deployment"], "labels": labels, "annotations": metadata.get("annotations") or {},
-                "cluster_role_bindings": found["cluster_role_bindings"]}
+                **{
+                    key: here[key]
+                    for key in ("network_policies", "quotas", "limit_ranges", "services", "budgets", "role_bindings")
+                },
+                "deployments": here["Deployment"],
+                "labels": labels,
+                "annotations": metadata.get("annotations") or {},
+                "cluster_role_bindings": found["cluster_role_bindings"],
+            }
     facts: Json = {
-        "tenants": sorted(tenants), "policies": [p["metadata"]["name"] for p in found["policies"]],
-        "bindings": [b["metadata"]["name"] for b in found["bindings"]], **_probe(api)}
+        "tenants": sorted(tenants),
+        "policies": [p["metadata"]["name"] for p in found["policies"]],
+        "bindings": [b["metadata"]["name"] for b in found["bindings"]],
+        **_probe(api),
+    }
     owned = [item for kind in POD_KINDS for item in found[kind] if not item["metadata"].get("ownerReferences")]
-    return ClusterEvidence(at=at, facts=facts, tenants=tenants, workloads=[
-        *(n for n in found["namespaces"] if n["metadata"]["name"] in tenants),
-        *(item for item in owned if item["metadata"].get("namespace") in tenants)])
+    return ClusterEvidence(
+        at=at,
+        facts=facts,
+        tenants=tenants,
+        workloads=[
+            *(n for n in found["namespaces"] if n["metadata"]["name"] in tenants),
+            *(item for item in owned if item["metadata"].get("namespace") in tenants),
+        ],
+    )
 
 
 def _probe(api: Cluster) -> Json:
@@ -122,8 +155,10 @@ def _probe(api: Cluster) -> Json:
         door.request("GET", "/api/v1/namespaces")
         found["anonymous_status"] = door.getresponse().status
         door.close()
-        found["tls"] = {"version": _handshake(host, port, None),
-                        "old_refused": _handshake(host, port, ssl.TLSVersion.TLSv1_1) is None}
+        found["tls"] = {
+            "version": _handshake(host, port, None),
+            "old_refused": _handshake(host, port, ssl.TLSVersion.TLSv1_1) is None,
+        }
     except (OSError, http.client.HTTPException):
         return {}
     return found
@@ -148,5 +183,3 @@ def _handshake(host: str, port: int, most: ssl.TLSVersion | None) -> str | None:
 def reach(context: str) -> Cluster:
     """Return the API of the cluster that a kubeconfig context names."""
     return Cluster.from_kubeconfig(context=context)
-
-

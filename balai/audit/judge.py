@@ -98,12 +98,16 @@ def controls() -> dict[str, Control]:
 @cache
 def fact_checks() -> tuple[FactCheck, ...]:
     """Return every check over facts, of hosts first."""
-    return tuple(check for name in ("host", "cluster")
-                 for check in load(Checks, yamlfile.read(POLICIES / "checks" / f"{name}.yml")).checks)
+    return tuple(
+        check
+        for name in ("host", "cluster")
+        for check in load(Checks, yamlfile.read(POLICIES / "checks" / f"{name}.yml")).checks
+    )
 
 
-def audit(estate: Estate, site: SiteView | None = None, cluster: str | None = None,
-          ssh_config: str | None = None) -> Audit:
+def audit(
+    estate: Estate, site: SiteView | None = None, cluster: str | None = None, ssh_config: str | None = None
+) -> Audit:
     """
     Gather and judge a site, a cluster, or both.
 
@@ -114,15 +118,24 @@ def audit(estate: Estate, site: SiteView | None = None, cluster: str | None = No
     if site:
         for host in gather.hosts(site, ssh_config):
             expected = {"site": site.site.name, "name": host.machine.name, "timezone": site.timezone}
-            results += [_judge(check, host.machine.name, host.facts, expected, host.at, host.error or "no answer")
-                        for check in fact_checks() if check.target == "host"]
+            results += [
+                _judge(check, host.machine.name, host.facts, expected, host.at, host.error or "no answer")
+                for check in fact_checks()
+                if check.target == "host"
+            ]
     if cluster:
         results += _cluster(estate, cluster)
     known = controls()
     covered = sorted({c for r in results if r.status in (Status.PASS, Status.FAIL) for c in r.controls} & set(known))
     unchecked = [(control, _why_unchecked(control, results)) for name, control in known.items() if name not in covered]
-    return Audit(results=results, unchecked=unchecked, covered=covered, began=began, seconds=time.time() - began,
-                 subjects=[name for name in (site.site.name if site else None, cluster) if name])
+    return Audit(
+        results=results,
+        unchecked=unchecked,
+        covered=covered,
+        began=began,
+        seconds=time.time() - began,
+        subjects=[name for name in (site.site.name if site else None, cluster) if name],
+    )
 
 
 def _cluster(estate: Estate, name: str) -> list[Result]:
@@ -134,16 +147,36 @@ def _cluster(estate: Estate, name: str) -> list[Result]:
     except EnvironmentFault as fault:
         return [_judge(check, f"cluster {name}", None, {}, time.time(), str(fault)) for check in checks]
     compiled = admission.compile_rules(load_rules())
-    expected = {"tenants": sorted(tenants), "today": datetime.datetime.now(datetime.UTC).date().isoformat(),
-                **{key: [m["metadata"]["name"] for m in compiled if m["kind"] == kind] for key, kind in (
-                    ("policies", "ValidatingAdmissionPolicy"), ("bindings", "ValidatingAdmissionPolicyBinding"))}}
-    results = [_judge(check, f"cluster {name}", evidence.facts, expected, evidence.at)
-               for check in checks if check.target == "cluster"]
+    expected = {
+        "tenants": sorted(tenants),
+        "today": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        **{
+            key: [m["metadata"]["name"] for m in compiled if m["kind"] == kind]
+            for key, kind in (
+                ("policies", "ValidatingAdmissionPolicy"),
+                ("bindings", "ValidatingAdmissionPolicyBinding"),
+            )
+        },
+    }
+    results = [
+        _judge(check, f"cluster {name}", evidence.facts, expected, evidence.at)
+        for check in checks
+        if check.target == "cluster"
+    ]
     for namespace in sorted({*tenants, *evidence.tenants}):
         tenant = tenants.get(namespace)
-        results += [_judge(check, namespace, evidence.tenants.get(namespace),
-                           {**expected, "group": tenant.group if tenant else ""}, evidence.at, "the namespace is not there")
-                    for check in checks if check.target == "tenant"]
+        results += [
+            _judge(
+                check,
+                namespace,
+                evidence.tenants.get(namespace),
+                {**expected, "group": tenant.group if tenant else ""},
+                evidence.at,
+                "the namespace is not there",
+            )
+            for check in checks
+            if check.target == "tenant"
+        ]
     return results + _rules(declared.registries, evidence)
 
 
@@ -160,19 +193,39 @@ def _rules(registries: list[str], evidence: gather.ClusterEvidence) -> list[Resu
             if item["kind"] not in rule.kinds:
                 continue
             finding = broken.get(rule.id)
-            detail = (rule.remediation.model_dump() if finding else {"id": "sesuai", "en": "as required"})
-            results.append(Result(
-                check=rule.id, title=rule.title.model_dump(), controls=tuple(rule.controls), target=target, detail=detail,
-                status=Status.FAIL if finding else Status.PASS, at=evidence.at,
-                evidence={"rule_version": rule.version, "uid": item["metadata"].get("uid"),
-                          "generation": item["metadata"].get("generation"), "error": finding.error if finding else ""}))
+            detail = rule.remediation.model_dump() if finding else {"id": "sesuai", "en": "as required"}
+            results.append(
+                Result(
+                    check=rule.id,
+                    title=rule.title.model_dump(),
+                    controls=tuple(rule.controls),
+                    target=target,
+                    detail=detail,
+                    status=Status.FAIL if finding else Status.PASS,
+                    at=evidence.at,
+                    evidence={
+                        "rule_version": rule.version,
+                        "uid": item["metadata"].get("uid"),
+                        "generation": item["metadata"].get("generation"),
+                        "error": finding.error if finding else "",
+                    },
+                )
+            )
     return results
 
 
 def _judge(check: FactCheck, target: str, facts: Json | None, expected: Json, at: float, error: str = "") -> Result:
     def result(status: Status, detail: Json, evidence: Json | None = None) -> Result:
-        return Result(check=check.id, title=check.title.model_dump(), controls=tuple(check.controls), target=target,
-                      status=status, detail=detail, evidence=evidence or {}, at=at)
+        return Result(
+            check=check.id,
+            title=check.title.model_dump(),
+            controls=tuple(check.controls),
+            target=target,
+            status=status,
+            detail=detail,
+            evidence=evidence or {},
+            at=at,
+        )
 
     if facts is None:
         return result(Status.DNF, {"id": f"tidak terjangkau: {error}", "en": f"unreachable: {error}"})
@@ -193,7 +246,9 @@ def _judge(check: FactCheck, target: str, facts: Json | None, expected: Json, at
 
 def _why_unchecked(control: Control, results: list[Result]) -> Titles:
     if any(control.id in r.controls for r in results):
-        return Titles(id="pemeriksaannya tidak dapat berjalan atau tanpa bukti", en="its checks could not run or had no evidence")
+        return Titles(
+            id="pemeriksaannya tidak dapat berjalan atau tanpa bukti", en="its checks could not run or had no evidence"
+        )
     if control.enforce == ["organisational"]:
         return Titles(id="hanya dapat dinilai oleh orang", en="only people can judge it (organisational)")
     if control.verification == "recalled":

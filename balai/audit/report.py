@@ -17,7 +17,9 @@ from balai.text import say
 
 TEMPLATES = Path(__file__).resolve().parent.parent.parent / "templates" / "report"
 JUDGED = (Status.PASS, Status.FAIL)
-ORDER = {status: n for n, status in enumerate((Status.FAIL, Status.DNF, Status.MISS, Status.MANUAL, Status.PASS, Status.NA))}
+ORDER = {
+    status: n for n, status in enumerate((Status.FAIL, Status.DNF, Status.MISS, Status.MANUAL, Status.PASS, Status.NA))
+}
 
 
 def write(audit: Audit, folder: Path) -> Path:
@@ -37,13 +39,21 @@ def write(audit: Audit, folder: Path) -> Path:
 
 def html(audit: Audit) -> str:
     """Return the page: what was not checked comes first."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
-                                     undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
     ordered = sorted(audit.results, key=lambda r: (ORDER[r.status], r.target, r.check))
     return environment.get_template("report.html.j2").render(
-        t=say, subjects=audit.subjects, counts=counts(audit.results), covered=len(audit.covered), all=len(controls()),
-        at=_when(audit.began), unchecked=audit.unchecked, dark=[r for r in ordered if r.status not in JUDGED],
-        judged=[r for r in ordered if r.status in JUDGED])
+        t=say,
+        subjects=audit.subjects,
+        counts=counts(audit.results),
+        covered=len(audit.covered),
+        all=len(controls()),
+        at=_when(audit.began),
+        unchecked=audit.unchecked,
+        dark=[r for r in ordered if r.status not in JUDGED],
+        judged=[r for r in ordered if r.status in JUDGED],
+    )
 
 
 def junit(results: list[Result]) -> ET.Element:
@@ -54,12 +64,24 @@ def junit(results: list[Result]) -> ET.Element:
         suites[result.target].append(result)
     for target, members in sorted(suites.items()):
         tally = counts(members)
-        suite = ET.SubElement(root, "testsuite", name=target, tests=str(len(members)), failures=str(tally["FAIL"]),
-                              errors=str(tally["DNF"] + tally["MISS"]), skipped=str(tally["MANUAL"] + tally["NA"]))
+        suite = ET.SubElement(
+            root,
+            "testsuite",
+            name=target,
+            tests=str(len(members)),
+            failures=str(tally["FAIL"]),
+            errors=str(tally["DNF"] + tally["MISS"]),
+            skipped=str(tally["MANUAL"] + tally["NA"]),
+        )
         for result in members:
             case = ET.SubElement(suite, "testcase", classname=target, name=result.check)
-            tag = {Status.FAIL: "failure", Status.DNF: "error", Status.MISS: "error",
-                   Status.MANUAL: "skipped", Status.NA: "skipped"}.get(result.status)
+            tag = {
+                Status.FAIL: "failure",
+                Status.DNF: "error",
+                Status.MISS: "error",
+                Status.MANUAL: "skipped",
+                Status.NA: "skipped",
+            }.get(result.status)
             if tag:
                 ET.SubElement(case, tag, message=result.detail["en"], type=result.status.value)
     return root
@@ -67,8 +89,11 @@ def junit(results: list[Result]) -> ET.Element:
 
 def _as_json(audit: Audit) -> dict[str, Any]:
     return {
-        "subjects": audit.subjects, "began": _when(audit.began), "seconds": round(audit.seconds, 2),
-        "counts": counts(audit.results), "results": [result.as_json() for result in audit.results],
+        "subjects": audit.subjects,
+        "began": _when(audit.began),
+        "seconds": round(audit.seconds, 2),
+        "counts": counts(audit.results),
+        "results": [result.as_json() for result in audit.results],
         "controls_with_result": audit.covered,
         "controls_without_result": [{"id": c.id, "why": why.model_dump()} for c, why in audit.unchecked],
     }

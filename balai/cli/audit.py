@@ -17,8 +17,13 @@ from balai.text import say
 @click.command()
 @click.option("--site", help="Name of a mall.")
 @click.option("--cluster", help="Name of a cluster.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("balai-audit"), show_default=True,
-              help="Folder for results.json, junit.xml and report.html.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("balai-audit"),
+    show_default=True,
+    help="Folder for results.json, junit.xml and report.html.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSON.")
 def audit(site: str | None, cluster: str | None, out: Path, as_json: bool) -> int:
     """

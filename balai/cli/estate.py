@@ -11,11 +11,23 @@ from balai.text import say
 
 
 @click.command()
-@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default=INVENTORIES, show_default=False,
-              help="Folder of the inventories; the project's own by default.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=INVENTORIES,
+    show_default=False,
+    help="Folder of the inventories; the project's own by default.",
+)
 def validate(root: Path) -> int:
     """Check every file of the inventories and every name that one uses of another."""
     estate = load_estate(root)
-    click.echo(say("validate_clean", sites=len(estate.sites), tenants=len(estate.tenants),
-                   clusters=len(estate.clusters), regions=len(estate.regions)))
+    click.echo(
+        say(
+            "validate_clean",
+            sites=len(estate.sites),
+            tenants=len(estate.tenants),
+            clusters=len(estate.clusters),
+            regions=len(estate.regions),
+        )
+    )
     return 0

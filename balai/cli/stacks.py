@@ -22,11 +22,19 @@ def _run(action: Action, cluster: str, tenants: tuple[str, ...], as_json: bool) 
     if tenants:
         wanted = {f"tenant.{cluster}.{name}" for name in tenants}
         if unknown := wanted - set(layers[1]):
-            raise click.BadParameter(f"there is no stack {', '.join(sorted(unknown))}; choose from {', '.join(layers[1])}")
+            raise click.BadParameter(
+                f"there is no stack {', '.join(sorted(unknown))}; choose from {', '.join(layers[1])}"
+            )
         layers[1] = sorted(wanted)
     console = Console(stderr=True)
-    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                  console=console, transient=True) as progress:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    ) as progress:
         task = progress.add_task(f"{action} {cluster}", total=sum(map(len, layers)))
 
         def tell(result: StackResult) -> None:
@@ -34,8 +42,14 @@ def _run(action: Action, cluster: str, tenants: tuple[str, ...], as_json: bool) 
 
         results = deploy(layers, action, tell)
     if as_json:
-        click.echo(json.dumps([{"stack": r.stack, "changes": r.changes, "seconds": round(r.seconds, 1),
-                                "error": r.error} for r in results]))
+        click.echo(
+            json.dumps(
+                [
+                    {"stack": r.stack, "changes": r.changes, "seconds": round(r.seconds, 1), "error": r.error}
+                    for r in results
+                ]
+            )
+        )
     else:
         Console().print(table(results))
         for result in results:

@@ -17,15 +17,35 @@ PRIORITIES = {"rendah": 1_000, "tinggi": 10_000, "strategis": 100_000}
 GATEWAY = "balai-gateway"
 # What a tenant's group may do in its own namespace: run things, never change the walls.
 TENANT_RULES: list[dict[str, Any]] = [
-    {"apiGroups": [""], "resources": ["pods", "pods/log", "services", "configmaps", "secrets", "events",
-                                      "persistentvolumeclaims", "serviceaccounts"],
-     "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"]},
-    {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets", "replicasets"],
-     "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"]},
-    {"apiGroups": ["batch"], "resources": ["jobs", "cronjobs"],
-     "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"]},
-    {"apiGroups": ["networking.k8s.io", "policy", ""], "verbs": ["get", "list", "watch"],
-     "resources": ["networkpolicies", "poddisruptionbudgets", "resourcequotas", "limitranges"]},
+    {
+        "apiGroups": [""],
+        "resources": [
+            "pods",
+            "pods/log",
+            "services",
+            "configmaps",
+            "secrets",
+            "events",
+            "persistentvolumeclaims",
+            "serviceaccounts",
+        ],
+        "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
+    },
+    {
+        "apiGroups": ["apps"],
+        "resources": ["deployments", "statefulsets", "replicasets"],
+        "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
+    },
+    {
+        "apiGroups": ["batch"],
+        "resources": ["jobs", "cronjobs"],
+        "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
+    },
+    {
+        "apiGroups": ["networking.k8s.io", "policy", ""],
+        "verbs": ["get", "list", "watch"],
+        "resources": ["networkpolicies", "poddisruptionbudgets", "resourcequotas", "limitranges"],
+    },
 ]
 
 
@@ -44,29 +64,49 @@ class Foundation(pulumi.ComponentResource):
         self._namespace(f"{name}-gateway", GATEWAY, "gateway")
         for category, value in PRIORITIES.items():
             k8s.scheduling.v1.PriorityClass(
-                f"{name}-priority-{category}", metadata={"name": f"balai-{category}"}, value=value,
-                description=f"Workloads of SPBE category {category}", opts=self._child())
+                f"{name}-priority-{category}",
+                metadata={"name": f"balai-{category}"},
+                value=value,
+                description=f"Workloads of SPBE category {category}",
+                opts=self._child(),
+            )
         k8s.rbac.v1.ClusterRole(
-            f"{name}-tenant-role", metadata={"name": TENANT_ROLE}, rules=TENANT_RULES, opts=self._child())
+            f"{name}-tenant-role", metadata={"name": TENANT_ROLE}, rules=TENANT_RULES, opts=self._child()
+        )
         parameters = k8s.core.v1.ConfigMap(
-            f"{name}-params", metadata={"name": admission.PARAMS_NAME, "namespace": admission.PARAMS_NAMESPACE},
-            data=admission.params(cluster.registries), opts=self._child(system))
+            f"{name}-params",
+            metadata={"name": admission.PARAMS_NAME, "namespace": admission.PARAMS_NAMESPACE},
+            data=admission.params(cluster.registries),
+            opts=self._child(system),
+        )
         policies = {}
         for manifest in admission.compile_rules(load_rules()):
             label = manifest["metadata"]["name"]
             if manifest["kind"] == "ValidatingAdmissionPolicy":
                 policies[label] = k8s.admissionregistration.v1.ValidatingAdmissionPolicy(
-                    f"{name}-{label}", metadata=manifest["metadata"], spec=manifest["spec"],
-                    opts=self._child(parameters))
+                    f"{name}-{label}",
+                    metadata=manifest["metadata"],
+                    spec=manifest["spec"],
+                    opts=self._child(parameters),
+                )
             else:
                 k8s.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
-                    f"{name}-{label}-binding", metadata=manifest["metadata"], spec=manifest["spec"],
-                    opts=self._child(policies[manifest["spec"]["policyName"]]))
+                    f"{name}-{label}-binding",
+                    metadata=manifest["metadata"],
+                    spec=manifest["spec"],
+                    opts=self._child(policies[manifest["spec"]["policyName"]]),
+                )
         self.register_outputs({"policies": sorted(policies)})
 
     def _namespace(self, name: str, label: str, role: str) -> k8s.core.v1.Namespace:
-        return k8s.core.v1.Namespace(name, metadata={"name": label, "labels": {
-            f"{LABEL}role": role, "pod-security.kubernetes.io/enforce": "restricted"}}, opts=self._child())
+        return k8s.core.v1.Namespace(
+            name,
+            metadata={
+                "name": label,
+                "labels": {f"{LABEL}role": role, "pod-security.kubernetes.io/enforce": "restricted"},
+            },
+            opts=self._child(),
+        )
 
     def _child(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=list(after))

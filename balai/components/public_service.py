@@ -30,13 +30,23 @@ class PublicService(pulumi.ComponentResource):
         metadata = {"name": service.name, "namespace": tenant.namespace, "labels": tenant_labels(tenant) | labels}
         child = pulumi.ResourceOptions(parent=self)
         budget = k8s.policy.v1.PodDisruptionBudget(
-            f"{name}-budget", metadata=metadata, opts=child,
-            spec={"maxUnavailable": 1, "selector": {"matchLabels": labels}})
+            f"{name}-budget",
+            metadata=metadata,
+            opts=child,
+            spec={"maxUnavailable": 1, "selector": {"matchLabels": labels}},
+        )
         k8s.apps.v1.Deployment(
-            f"{name}-deployment", metadata=metadata, spec=deployment(tenant, service, labels),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[budget]))
-        front = k8s.core.v1.Service(f"{name}-service", metadata=metadata, opts=child, spec={
-            "selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": service.port}]})
+            f"{name}-deployment",
+            metadata=metadata,
+            spec=deployment(tenant, service, labels),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[budget]),
+        )
+        front = k8s.core.v1.Service(
+            f"{name}-service",
+            metadata=metadata,
+            opts=child,
+            spec={"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": service.port}]},
+        )
         self.address = front.spec.cluster_ip
         self.register_outputs({"address": self.address})
 
@@ -46,22 +56,43 @@ def deployment(tenant: Tenant, service: Service, labels: dict[str, str]) -> Json
     share = {"cpu": service.resources.cpu, "memory": service.resources.memory}
     probe = {"httpGet": {"path": service.health, "port": service.port}, "periodSeconds": 5}
     return {
-        "replicas": service.replicas, "revisionHistoryLimit": 3,
+        "replicas": service.replicas,
+        "revisionHistoryLimit": 3,
         "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": tenant_labels(tenant) | labels}, "spec": {
-            "automountServiceAccountToken": False, "enableServiceLinks": False,
-            "priorityClassName": f"balai-{tenant.category}",
-            "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532,
-                                "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{
-                "name": service.name, "image": service.image, "imagePullPolicy": "IfNotPresent",
-                "ports": [{"containerPort": service.port}],
-                "env": [{"name": "TITLE_ID", "value": tenant.title}, {"name": "TITLE_EN", "value": service.title_en},
-                        {"name": "TENANT", "value": tenant.name}],
-                "resources": {"requests": share, "limits": share},
-                "readinessProbe": probe, "livenessProbe": probe | {"periodSeconds": 20},
-                "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
-                                    "capabilities": {"drop": ["ALL"]}},
-            }]}},
+        "template": {
+            "metadata": {"labels": tenant_labels(tenant) | labels},
+            "spec": {
+                "automountServiceAccountToken": False,
+                "enableServiceLinks": False,
+                "priorityClassName": f"balai-{tenant.category}",
+                "securityContext": {
+                    "runAsNonRoot": True,
+                    "runAsUser": 65532,
+                    "runAsGroup": 65532,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "containers": [
+                    {
+                        "name": service.name,
+                        "image": service.image,
+                        "imagePullPolicy": "IfNotPresent",
+                        "ports": [{"containerPort": service.port}],
+                        "env": [
+                            {"name": "TITLE_ID", "value": tenant.title},
+                            {"name": "TITLE_EN", "value": service.title_en},
+                            {"name": "TENANT", "value": tenant.name},
+                        ],
+                        "resources": {"requests": share, "limits": share},
+                        "readinessProbe": probe,
+                        "livenessProbe": probe | {"periodSeconds": 20},
+                        "securityContext": {
+                            "allowPrivilegeEscalation": False,
+                            "readOnlyRootFilesystem": True,
+                            "capabilities": {"drop": ["ALL"]},
+                        },
+                    }
+                ],
+            },
+        },
     }

@@ -37,7 +37,8 @@ class TenantSpaceArgs:
         if self.cluster not in self.tenant.clusters:
             raise ValueError(
                 f"tenant {self.tenant.name!r} is not on cluster {self.cluster!r} (it lists "
-                f"{', '.join(self.tenant.clusters)}). Add the cluster to inventories/tenants/{self.tenant.name}.yml.")
+                f"{', '.join(self.tenant.clusters)}). Add the cluster to inventories/tenants/{self.tenant.name}.yml."
+            )
 
 
 class TenantSpace(pulumi.ComponentResource):
@@ -58,34 +59,56 @@ class TenantSpace(pulumi.ComponentResource):
             f"{name}-namespace",
             metadata={
                 "name": tenant.namespace,
-                "labels": labels | {"pod-security.kubernetes.io/enforce": "restricted",
-                                    "pod-security.kubernetes.io/warn": "restricted"},
+                "labels": labels
+                | {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"},
                 "annotations": {
                     f"{LABEL}legal-ground": f"{tenant.legal_ground.text} ({tenant.legal_ground.verification})",
-                    f"{LABEL}retention": tenant.retention, f"{LABEL}review": tenant.review,
-                    f"{LABEL}rpo": tenant.recovery.rpo, f"{LABEL}rto": tenant.recovery.rto,
+                    f"{LABEL}retention": tenant.retention,
+                    f"{LABEL}review": tenant.review,
+                    f"{LABEL}rpo": tenant.recovery.rpo,
+                    f"{LABEL}rto": tenant.recovery.rto,
                 },
             },
-            opts=pulumi.ResourceOptions(parent=self))
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         self.namespace = namespace.metadata.name
         self._place = {"namespace": tenant.namespace, "labels": labels}
         self._after = namespace
 
         quota = tenant.quota
-        k8s.core.v1.ResourceQuota(f"{name}-quota", metadata=self._named("quota"), spec={"hard": {
-            "requests.cpu": quota.cpu, "limits.cpu": quota.cpu, "requests.memory": quota.memory,
-            "limits.memory": quota.memory, "pods": str(quota.pods), "services.nodeports": "0",
-            "services.loadbalancers": "0"}}, opts=self._child())
-        k8s.core.v1.LimitRange(f"{name}-limits", metadata=self._named("limits"), spec={"limits": [{
-            "type": "Container", "max": {"cpu": quota.cpu, "memory": quota.memory}}]}, opts=self._child())
+        k8s.core.v1.ResourceQuota(
+            f"{name}-quota",
+            metadata=self._named("quota"),
+            spec={
+                "hard": {
+                    "requests.cpu": quota.cpu,
+                    "limits.cpu": quota.cpu,
+                    "requests.memory": quota.memory,
+                    "limits.memory": quota.memory,
+                    "pods": str(quota.pods),
+                    "services.nodeports": "0",
+                    "services.loadbalancers": "0",
+                }
+            },
+            opts=self._child(),
+        )
+        k8s.core.v1.LimitRange(
+            f"{name}-limits",
+            metadata=self._named("limits"),
+            spec={"limits": [{"type": "Container", "max": {"cpu": quota.cpu, "memory": quota.memory}}]},
+            opts=self._child(),
+        )
         k8s.rbac.v1.RoleBinding(
-            f"{name}-operators", metadata=self._named("operators"),
+            f"{name}-operators",
+            metadata=self._named("operators"),
             role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": TENANT_ROLE},
             subjects=[{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": tenant.group}],
-            opts=self._child())
+            opts=self._child(),
+        )
         for label, spec in network_policies(args).items():
-            k8s.networking.v1.NetworkPolicy(f"{name}-{label}", metadata=self._named(label), spec=spec,
-                                            opts=self._child())
+            k8s.networking.v1.NetworkPolicy(
+                f"{name}-{label}", metadata=self._named(label), spec=spec, opts=self._child()
+            )
         self.register_outputs({"namespace": self.namespace})
 
     def _named(self, name: str) -> Json:
@@ -98,8 +121,12 @@ class TenantSpace(pulumi.ComponentResource):
 
 def tenant_labels(tenant: Tenant) -> dict[str, str]:
     """Return the labels that every object of a tenant carries."""
-    return {f"{LABEL}tenant": tenant.name, f"{LABEL}agency": tenant.owner,
-            f"{LABEL}category": tenant.category, f"{LABEL}data-class": tenant.data_class}
+    return {
+        f"{LABEL}tenant": tenant.name,
+        f"{LABEL}agency": tenant.owner,
+        f"{LABEL}category": tenant.category,
+        f"{LABEL}data-class": tenant.data_class,
+    }
 
 
 def network_policies(args: TenantSpaceArgs) -> dict[str, Json]:
@@ -108,20 +135,50 @@ def network_policies(args: TenantSpaceArgs) -> dict[str, Json]:
     ports = [{"protocol": "TCP", "port": s.port} for s in tenant.services if s.public]
     policies: dict[str, Json] = {
         "default-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
-        "allow-dns": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{
-            "to": [{"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: "kube-system"}},
-                    "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}],
-            "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}]},
+        "allow-dns": {
+            "podSelector": {},
+            "policyTypes": ["Egress"],
+            "egress": [
+                {
+                    "to": [
+                        {
+                            "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: "kube-system"}},
+                            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+                        }
+                    ],
+                    "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")],
+                }
+            ],
+        },
     }
     if ports:
-        policies["allow-gateway"] = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{
-            "from": [{"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: GATEWAY}}}], "ports": ports}]}
+        policies["allow-gateway"] = {
+            "podSelector": {},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: GATEWAY}}}], "ports": ports}],
+        }
     for other, there in sorted(args.reached.items()):
-        policies[f"reach-{other}"] = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{
-            "to": [{"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": other}}}],
-            "ports": [{"protocol": "TCP", "port": port} for port in there]}]}
+        policies[f"reach-{other}"] = {
+            "podSelector": {},
+            "policyTypes": ["Egress"],
+            "egress": [
+                {
+                    "to": [{"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": other}}}],
+                    "ports": [{"protocol": "TCP", "port": port} for port in there],
+                }
+            ],
+        }
     for port, others in sorted(args.reached_by.items()):
-        policies[f"reached-on-{port}"] = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{
-            "from": [{"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": other}}} for other in sorted(others)],
-            "ports": [{"protocol": "TCP", "port": port}]}]}
+        policies[f"reached-on-{port}"] = {
+            "podSelector": {},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {
+                    "from": [
+                        {"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": other}}} for other in sorted(others)
+                    ],
+                    "ports": [{"protocol": "TCP", "port": port}],
+                }
+            ],
+        }
     return policies

@@ -7,5 +7,17 @@ from balai.models.place import Agency, Calendar, Cluster, DataCentre, LedgerEntr
 from balai.models.site import Devices, Site, Sizes
 from balai.models.tenant import Tenant
 
-__all__ = ["Agency", "Calendar", "Cluster", "DataCentre", "Devices", "LedgerEntry", "Model", "Region", "Site",
-           "Sizes", "Tenant", "load"]
+__all__ = [
+    "Agency",
+    "Calendar",
+    "Cluster",
+    "DataCentre",
+    "Devices",
+    "LedgerEntry",
+    "Model",
+    "Region",
+    "Site",
+    "Sizes",
+    "Tenant",
+    "load",
+]

@@ -61,8 +61,18 @@ def load(model: type[_M], document: Document) -> _M:
         DataError: It does not fit; every problem at once.
     """
     if not isinstance(document.data, dict):
-        raise DataError([Problem(file=document.name, line=1, key="", given=_given(document.data),
-                                 bound="the file should hold keys and values", fix="See docs/estate.md for an example.")])
+        raise DataError(
+            [
+                Problem(
+                    file=document.name,
+                    line=1,
+                    key="",
+                    given=_given(document.data),
+                    bound="the file should hold keys and values",
+                    fix="See docs/estate.md for an example.",
+                )
+            ]
+        )
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
@@ -70,7 +80,9 @@ def load(model: type[_M], document: Document) -> _M:
 
 
 def _problem(model: type[Model], document: Document, item: Any) -> Problem:
-    path = tuple(part for part in item["loc"] if not (isinstance(part, str) and _is_tag(document.data, item["loc"], part)))
+    path = tuple(
+        part for part in item["loc"] if not (isinstance(part, str) and _is_tag(document.data, item["loc"], part))
+    )
     kind, key = item["type"], dotted(path)
     bound, fix = item["msg"].removeprefix("Value error, "), _FIXES.get(kind, "Correct the value.")
     if kind == "extra_forbidden":
@@ -83,8 +95,14 @@ def _problem(model: type[Model], document: Document, item: Any) -> Problem:
         bound, fix = f"should match {item['ctx']['pattern']}", "Write it in that form."
     elif kind in ("literal_error", "enum"):
         bound, fix = f"should be {item['ctx']['expected']}", "Choose one of them."
-    return Problem(file=document.name, line=document.line(path), key=key,
-                   given="" if kind == "missing" else _given(item["input"], key), bound=bound, fix=_sentence(fix))
+    return Problem(
+        file=document.name,
+        line=document.line(path),
+        key=key,
+        given="" if kind == "missing" else _given(item["input"], key),
+        bound=bound,
+        fix=_sentence(fix),
+    )
 
 
 def _is_tag(data: Any, loc: tuple[Any, ...], part: str) -> bool:

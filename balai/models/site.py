@@ -10,8 +10,9 @@ from balai.models.base import Date, Model, Name, RegionCode, Text, Verification
 
 Opening = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Days = Annotated[str, StringConstraints(pattern=r"^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?$")]
-When = Annotated[str, StringConstraints(
-    pattern=r"^((mon|tue|wed|thu|fri|sat|sun)(#[1-5])?|[0-9]{4}-[0-9]{2}-[0-9]{2})$")]
+When = Annotated[
+    str, StringConstraints(pattern=r"^((mon|tue|wed|thu|fri|sat|sun)(#[1-5])?|[0-9]{4}-[0-9]{2}-[0-9]{2})$")
+]
 Release = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}\.[0-9]{2}$")]
 Unknown = Literal["unknown"]
 SLOTS = 64

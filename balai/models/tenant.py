@@ -95,6 +95,8 @@ class Tenant(Model):
     def _replicas_fit_the_category(self) -> Tenant:
         least = MIN_REPLICAS[self.category]
         if few := [s.name for s in self.services if s.replicas < least]:
-            raise ValueError(f"services {', '.join(few)} need at least {least} replicas in category {self.category}, "
-                             "so that one can be moved while another answers")
+            raise ValueError(
+                f"services {', '.join(few)} need at least {least} replicas in category {self.category}, "
+                "so that one can be moved while another answers"
+            )
         return self

@@ -23,8 +23,13 @@ PARAMS_NAMESPACE, PARAMS_NAME = "balai-system", "balai-policy-params"
 ACTIONS: dict[Mode, list[str]] = {"deny": ["Deny", "Audit"], "warn": ["Warn", "Audit"]}
 
 
-def compile_rules(rules: Iterable[Rule], *, only_namespaces: Json | None = None, action: list[str] | None = None,
-                  prefix: str = "balai") -> list[Json]:
+def compile_rules(
+    rules: Iterable[Rule],
+    *,
+    only_namespaces: Json | None = None,
+    action: list[str] | None = None,
+    prefix: str = "balai",
+) -> list[Json]:
     """
     Return policies and bindings for the rules that are enforced at admission.
 
@@ -64,13 +69,18 @@ def _policy(name: str, subject: str, rules: list[Rule]) -> Json:
     spec: Json = {
         "failurePolicy": "Fail",
         "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
-        "matchConstraints": {"resourceRules": [
-            {"apiGroups": [group], "apiVersions": [version], "operations": ["CREATE", "UPDATE"], "resources": names}
-            for (group, version), names in sorted(resources.items())]},
+        "matchConstraints": {
+            "resourceRules": [
+                {"apiGroups": [group], "apiVersions": [version], "operations": ["CREATE", "UPDATE"], "resources": names}
+                for (group, version), names in sorted(resources.items())
+            ]
+        },
         "variables": [{"name": key, "expression": text} for key, text in VARIABLES[subject].items()],
         "validations": [
             {"expression": check.expression, "message": f"[{rule.id}] {check.message}. {rule.remediation.en}"}
-            for rule in rules for check in rule.check],
+            for rule in rules
+            for check in rule.check
+        ],
     }
     # What is on its way out may be changed (finalizers, ownership): otherwise it could never go.
     conditions = [{"name": "not-being-deleted", "expression": "!has(object.metadata.deletionTimestamp)"}]
@@ -80,25 +90,38 @@ def _policy(name: str, subject: str, rules: list[Rule]) -> Json:
     return {"apiVersion": API, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": spec}
 
 
-def _binding(name: str, mode: Mode, categories: list[Category], subject: str,
-             only_namespaces: Json | None, action: list[str] | None) -> Json:
+def _binding(
+    name: str,
+    mode: Mode,
+    categories: list[Category],
+    subject: str,
+    only_namespaces: Json | None,
+    action: list[str] | None,
+) -> Json:
     if only_namespaces is not None:
         selector = only_namespaces
     else:
         others = [c for c in CATEGORIES if c not in categories]
         expressions: list[Json] = []
         if others or STRICTEST not in categories:
-            expressions.append({"key": f"{LABEL}category", "operator": "NotIn", "values": others}
-                               if STRICTEST in categories else
-                               {"key": f"{LABEL}category", "operator": "In", "values": categories})
+            expressions.append(
+                {"key": f"{LABEL}category", "operator": "NotIn", "values": others}
+                if STRICTEST in categories
+                else {"key": f"{LABEL}category", "operator": "In", "values": categories}
+            )
         if subject != "namespace":
             expressions.append({"key": f"{LABEL}tenant", "operator": "Exists"})
         selector = {"matchExpressions": expressions}
     spec: Json = {
-        "policyName": name, "validationActions": action or ACTIONS[mode],
+        "policyName": name,
+        "validationActions": action or ACTIONS[mode],
         "paramRef": {"name": PARAMS_NAME, "namespace": PARAMS_NAMESPACE, "parameterNotFoundAction": "Deny"},
     }
     if selector.get("matchExpressions") or selector.get("matchLabels"):
         spec["matchResources"] = {"namespaceSelector": selector}
-    return {"apiVersion": API, "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": f"{name}-{mode}"}, "spec": spec}
+    return {
+        "apiVersion": API,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": f"{name}-{mode}"},
+        "spec": spec,
+    }

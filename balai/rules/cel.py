@@ -31,13 +31,15 @@ class Program:
         Raises:
             RuleError: An expression is no CEL, or does not yield true or false.
         """
-        names = {name: cel.Type.DYN for name in [*_ROOTS, *(f"variables.{v}" for v in variables)]}
+        names = dict.fromkeys([*_ROOTS, *(f"variables.{v}" for v in variables)], cel.Type.DYN)
         self._env = cel.NewEnv(config=cel.NewEnvConfigFromYaml(_CONFIG), variables=names)
         self._variables = {f"variables.{name}": self._compile(name, text) for name, text in variables.items()}
         self._expressions = {name: self._compile(name, text) for name, text in expressions.items()}
         for name, program in self._expressions.items():
             if program.return_type() != cel.Type.BOOL:
-                raise RuleError(f"{name}: the expression yields {program.return_type()}, not a bool; compare it with == true")
+                raise RuleError(
+                    f"{name}: the expression yields {program.return_type()}, not a bool; compare it with == true"
+                )
 
     def _compile(self, name: str, text: str) -> Any:
         try:
@@ -50,7 +52,9 @@ class Program:
         known = {"object": item, "namespaceObject": namespace, "params": params}
         for name, program in self._variables.items():
             try:
-                value = program.eval(self._env.Activation({**known, **{n: None for n in self._variables if n not in known}}))
+                value = program.eval(
+                    self._env.Activation({**known, **{n: None for n in self._variables if n not in known}})
+                )
                 known[name] = None if value.type() == cel.Type.ERROR else value.plain_value()
             except RuntimeError:
                 known[name] = None

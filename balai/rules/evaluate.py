@@ -46,8 +46,9 @@ class Judge:
         self.params = {"data": {name: ",".join(given.get(name) or value) for name, value in defaults.items()}}
         self._subjects = sorted({rule.subject for rule in self.rules})
 
-    def judge(self, manifest: dict[str, Any], category: Category | None = None,
-              namespace: dict[str, Any] | None = None) -> Iterator[Finding]:
+    def judge(
+        self, manifest: dict[str, Any], category: Category | None = None, namespace: dict[str, Any] | None = None
+    ) -> Iterator[Finding]:
         """
         Yield what one object breaks.
 
@@ -76,6 +77,12 @@ class Judge:
             for rule in rules:
                 for n, check in enumerate(rule.check):
                     if (key := f"{rule.id}#{n}") in broken:
-                        yield Finding(rule=rule, kind=kind, name=item["metadata"].get("name", ""),
-                                      namespace=item["metadata"].get("namespace", ""), mode=rule.mode[applied],
-                                      message=check.message, error=broken[key])
+                        yield Finding(
+                            rule=rule,
+                            kind=kind,
+                            name=item["metadata"].get("name", ""),
+                            namespace=item["metadata"].get("namespace", ""),
+                            mode=rule.mode[applied],
+                            message=check.message,
+                            error=broken[key],
+                        )

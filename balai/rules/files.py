@@ -37,24 +37,46 @@ def read(text: str, name: str) -> list[Located]:
     problems: list[Problem] = []
     try:
         while loader.check_node():
-            node = loader.get_node()
+            node: Any = loader.get_node()
             value = loader.construct_document(node)
             line = node.start_mark.line + 1
             if value is None:
                 continue
-            items = value.get("items") if isinstance(value, dict) and str(value.get("kind", "")).endswith("List") else [value]
+            items = (
+                value.get("items")
+                if isinstance(value, dict) and str(value.get("kind", "")).endswith("List")
+                else [value]
+            )
             for item in items or []:
-                if isinstance(item, dict) and isinstance(item.get("kind"), str) and isinstance(item.get("metadata"), dict):
+                if (
+                    isinstance(item, dict)
+                    and isinstance(item.get("kind"), str)
+                    and isinstance(item.get("metadata"), dict)
+                ):
                     found.append(Located(file=name, line=line, manifest=item))
                 else:
-                    problems.append(Problem(
-                        file=name, line=line, key="kind", given=repr(item)[:60], fix="Give it apiVersion, kind and metadata.",
-                        bound="this is no Kubernetes object: kind and metadata are required"))
+                    problems.append(
+                        Problem(
+                            file=name,
+                            line=line,
+                            key="kind",
+                            given=repr(item)[:60],
+                            fix="Give it apiVersion, kind and metadata.",
+                            bound="this is no Kubernetes object: kind and metadata are required",
+                        )
+                    )
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problems.append(Problem(file=name, line=mark.line + 1 if mark else 0, key="", given="",
-                                bound=f"this is not YAML: {getattr(error, 'problem', error)}",
-                                fix="Mend the line; indent with spaces."))
+        problems.append(
+            Problem(
+                file=name,
+                line=mark.line + 1 if mark else 0,
+                key="",
+                given="",
+                bound=f"this is not YAML: {getattr(error, 'problem', error)}",
+                fix="Mend the line; indent with spaces.",
+            )
+        )
     finally:
         loader.dispose()
     if problems:

@@ -41,8 +41,7 @@ LABEL = "balai.internal/"
 CONDITIONS: dict[str, str] = {
     "podspec": "",
     "namespace": (
-        "object.metadata.name.startsWith('tenant-') || "
-        f"('{LABEL}tenant' in object.metadata.?labels.orValue({{}}))"
+        f"object.metadata.name.startsWith('tenant-') || ('{LABEL}tenant' in object.metadata.?labels.orValue({{}}))"
     ),
 }
 

@@ -81,7 +81,9 @@ class Case:
     manifest: dict[str, Any]
 
     def __str__(self) -> str:
-        return f"{self.rule}/{'good' if self.good else 'bad'}/{self.manifest['kind']}-{self.manifest['metadata']['name']}"
+        return (
+            f"{self.rule}/{'good' if self.good else 'bad'}/{self.manifest['kind']}-{self.manifest['metadata']['name']}"
+        )
 
 
 @cache
@@ -102,8 +104,16 @@ def load_rules(folder: Path = FOLDER) -> tuple[Rule, ...]:
             continue
         rules.append(rule)
         if rule.id != path.parent.name:
-            problems.append(Problem(file=shown(path), line=2, key="id", given=rule.id,
-                                    bound=f"should be the folder's name, {path.parent.name}", fix="Rename one of the two."))
+            problems.append(
+                Problem(
+                    file=shown(path),
+                    line=2,
+                    key="id",
+                    given=rule.id,
+                    bound=f"should be the folder's name, {path.parent.name}",
+                    fix="Rename one of the two.",
+                )
+            )
     if problems:
         raise DataError(problems)
     return tuple(sorted(rules, key=lambda rule: rule.id))

@@ -38,25 +38,36 @@ class Image:
 def build() -> dict[str, Image]:
     """Return the images `page` and `pause`, building what is not in the cache."""
     source = hashlib.sha256(
-        b"".join((HERE / "page" / name).read_bytes() for name in ("go.mod", "main.go"))
-        + Path(__file__).read_bytes()
+        b"".join((HERE / "page" / name).read_bytes() for name in ("go.mod", "main.go")) + Path(__file__).read_bytes()
     ).hexdigest()[:12]
     folder = cache_root() / "images" / source
     binary = folder / "page"
     if not binary.exists():
         folder.mkdir(parents=True, exist_ok=True)
         _compile(binary)
-    return {"page": _image(folder, binary, "page", ["/page"]),
-            "pause": _image(folder, binary, "pause", ["/page", "pause"])}
+    return {
+        "page": _image(folder, binary, "page", ["/page"]),
+        "pause": _image(folder, binary, "pause", ["/page", "pause"]),
+    }
 
 
 def _compile(binary: Path) -> None:
     partial = binary.with_name(f".page.{os.getpid()}")
     run = subprocess.run(
         ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", str(partial), "."],
-        cwd=HERE / "page", capture_output=True, text=True, check=False,
-        env={**os.environ, "CGO_ENABLED": "0", "GOARCH": "amd64", "GOAMD64": "v1", "GOOS": "linux",
-             "GOTOOLCHAIN": PINNED_GO, "GOFLAGS": ""},
+        cwd=HERE / "page",
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "CGO_ENABLED": "0",
+            "GOARCH": "amd64",
+            "GOAMD64": "v1",
+            "GOOS": "linux",
+            "GOTOOLCHAIN": PINNED_GO,
+            "GOFLAGS": "",
+        },
     )
     if run.returncode != 0:
         raise EnvironmentFault(f"The lab's page image cannot be built: {run.stderr.strip()[-300:]}")
@@ -66,18 +77,31 @@ def _compile(binary: Path) -> None:
 def _image(folder: Path, binary: Path, name: str, entrypoint: list[str]) -> Image:
     layer = _tar({"page": (binary.read_bytes(), 0o555)})
     packed = gzip.compress(layer, mtime=0)
-    config = _json({
-        "architecture": "amd64", "os": "linux", "config": {"Entrypoint": entrypoint, "User": USER},
-        "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
-    })
-    manifest = _json({
-        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": _descriptor("config.v1+json", config),
-        "layers": [_descriptor("layer.v1.tar+gzip", packed)],
-    })
+    config = _json(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Entrypoint": entrypoint, "User": USER},
+            "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
+        }
+    )
+    manifest = _json(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": _descriptor("config.v1+json", config),
+            "layers": [_descriptor("layer.v1.tar+gzip", packed)],
+        }
+    )
     reference = f"{REGISTRY}/{name}@{_digest(manifest)}"
-    index = _json({"schemaVersion": 2, "manifests": [
-        {**_descriptor("manifest.v1+json", manifest), "annotations": {"io.containerd.image.name": reference}}]})
+    index = _json(
+        {
+            "schemaVersion": 2,
+            "manifests": [
+                {**_descriptor("manifest.v1+json", manifest), "annotations": {"io.containerd.image.name": reference}}
+            ],
+        }
+    )
     blobs = {f"blobs/sha256/{hashlib.sha256(blob).hexdigest()}": (blob, 0o444) for blob in (packed, config, manifest)}
     archive = folder / f"{name}.tar"
     content = _tar({"oci-layout": (b'{"imageLayoutVersion":"1.0.0"}', 0o444), "index.json": (index, 0o444), **blobs})

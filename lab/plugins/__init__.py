@@ -32,21 +32,26 @@ def install() -> Path:
     """Write the two launchers and return their folder, to be put last on PATH."""
     folder = state.ROOT / "plugins"
     for name, (module, upstream) in STANDINS.items():
-        launcher = state.write(folder / name, f"""#!/bin/sh
+        launcher = state.write(
+            folder / name,
+            f"""#!/bin/sh
 # A stand-in of the lab; an installed upstream plugin wins.
 for found in "${{PULUMI_HOME:-$HOME/.pulumi}}"/plugins/{upstream}/{name}; do
   [ -x "$found" ] && exec "$found" "$@"
 done
 exec {sys.executable} -m {module} "$@"
-""")
+""",
+        )
         launcher.chmod(0o755)
     return folder
 
 
 def serve(register: Callable[[grpc.Server], None], stop: Callable[[], None] = lambda: None) -> None:
     """Serve on a free port of loopback, say it on stdout, and end with the engine that started us."""
-    server = grpc.server(futures.ThreadPoolExecutor(16), options=[
-        ("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)])
+    server = grpc.server(
+        futures.ThreadPoolExecutor(16),
+        options=[("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)],
+    )
     register(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -66,17 +66,25 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         info = request.info
         program = Path(info.program_directory or request.program or ".") / (info.entry_point or "")
         arguments = {
-            "--monitor": request.monitor_address, "--engine": self.engine, "--project": request.project,
-            "--stack": request.stack, "--pwd": request.pwd, "--organization": request.organization,
-            "--parallel": str(request.parallel), "--dry_run": "true" if request.dryRun else "",
+            "--monitor": request.monitor_address,
+            "--engine": self.engine,
+            "--project": request.project,
+            "--stack": request.stack,
+            "--pwd": request.pwd,
+            "--organization": request.organization,
+            "--parallel": str(request.parallel),
+            "--dry_run": "true" if request.dryRun else "",
             "--root_directory": info.root_directory,
         }
         given = [word for key, value in arguments.items() if value for word in (key, value)]
         child = self._start(
-            [sys.executable, "-u", "-m", "lab.plugins.program", *given,
-             str(program), *request.args], cwd=request.pwd,
-            env={"PULUMI_CONFIG": json.dumps(dict(request.config)),
-                 "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys))})
+            [sys.executable, "-u", "-m", "lab.plugins.program", *given, str(program), *request.args],
+            cwd=request.pwd,
+            env={
+                "PULUMI_CONFIG": json.dumps(dict(request.config)),
+                "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
+            },
+        )
         code = child.wait()
         if code == BAIL:
             return language_pb2.RunResponse(bail=True)
@@ -84,9 +92,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
         folder = request.info.program_directory or request.program
-        child = self._start([sys.executable, "-u", "-m", "pulumi.policy", *request.args[:1], folder],
-                            cwd=request.pwd, env=dict(pair.split("=", 1) for pair in request.env),
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        child = self._start(
+            [sys.executable, "-u", "-m", "pulumi.policy", *request.args[:1], folder],
+            cwd=request.pwd,
+            env=dict(pair.split("=", 1) for pair in request.env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         assert child.stdout and child.stderr
         errors: list[bytes] = []
         reader = threading.Thread(target=lambda: errors.append(child.stderr.read()), daemon=True)  # type: ignore[union-attr]

@@ -16,19 +16,36 @@ SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 MANAGER = "__fm"  # hidden input: the field manager, kept in state so that a rename keeps it
-SERVER_METADATA = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink",
-                   "deletionTimestamp", "deletionGracePeriodSeconds")
+SERVER_METADATA = (
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "selfLink",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+)
 # Fields that the API server refuses to change; "" stands for every kind.
 IMMUTABLE: dict[str, list[Path]] = {
     "": [("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")],
-    "Deployment": [("spec", "selector")], "DaemonSet": [("spec", "selector")],
-    "StatefulSet": [("spec", "selector"), ("spec", "serviceName"), ("spec", "podManagementPolicy"),
-                    ("spec", "volumeClaimTemplates")],
+    "Deployment": [("spec", "selector")],
+    "DaemonSet": [("spec", "selector")],
+    "StatefulSet": [
+        ("spec", "selector"),
+        ("spec", "serviceName"),
+        ("spec", "podManagementPolicy"),
+        ("spec", "volumeClaimTemplates"),
+    ],
     "Job": [("spec", "template"), ("spec", "selector"), ("spec", "completionMode")],
-    "RoleBinding": [("roleRef",)], "ClusterRoleBinding": [("roleRef",)], "Secret": [("type",), ("immutable",)],
+    "RoleBinding": [("roleRef",)],
+    "ClusterRoleBinding": [("roleRef",)],
+    "Secret": [("type",), ("immutable",)],
     "PersistentVolumeClaim": [("spec", "storageClassName"), ("spec", "accessModes"), ("spec", "volumeName")],
     "StorageClass": [("provisioner",), ("parameters",), ("reclaimPolicy",), ("volumeBindingMode",)],
-    "PriorityClass": [("value",)], "Pod": [("spec",)], "Service": [("spec", "clusterIP")],
+    "PriorityClass": [("value",)],
+    "Pod": [("spec",)],
+    "Service": [("spec", "clusterIP")],
     "CustomResourceDefinition": [("spec", "group"), ("spec", "names", "kind"), ("spec", "scope")],
 }
 
@@ -173,8 +190,12 @@ def drifted(inputs: Any, live: Any, wanted: Any) -> Any:
             elif key in live:
                 result[key] = drifted(value, live[key], wanted[key])
         return result
-    if isinstance(inputs, list) and isinstance(live, list) and isinstance(wanted, list) and \
-            len(inputs) == len(live) == len(wanted):
+    if (
+        isinstance(inputs, list)
+        and isinstance(live, list)
+        and isinstance(wanted, list)
+        and len(inputs) == len(live) == len(wanted)
+    ):
         return [drifted(i, a, b) for i, a, b in zip(inputs, live, wanted, strict=True)]
     return live
 

@@ -31,10 +31,18 @@ def main() -> int:
     sys.path.insert(0, str(entry.parent))
     os.chdir(given.pwd or ".")
     set_all_config(get_config_env(), get_config_secret_keys_env())
-    configure(Settings(
-        monitor=given.monitor, engine=given.engine, project=given.project, stack=given.stack,
-        parallel=given.parallel, dry_run=given.dry_run == "true", organization=given.organization,
-        root_directory=given.root_directory or None))
+    configure(
+        Settings(
+            monitor=given.monitor,
+            engine=given.engine,
+            project=given.project,
+            stack=given.stack,
+            parallel=given.parallel,
+            dry_run=given.dry_run == "true",
+            organization=given.organization,
+            root_directory=given.root_directory or None,
+        )
+    )
 
     async def run() -> None:
         runpy.run_path(str(entry), run_name="__main__")

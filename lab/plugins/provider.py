@@ -111,18 +111,24 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
                 replaces.append(text)
         some = provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE
         return provider_pb2.DiffResponse(
-            changes=some, diffs=list(detailed), replaces=replaces, detailedDiff=detailed, hasDetailedDiff=True,
+            changes=some,
+            diffs=list(detailed),
+            replaces=replaces,
+            detailedDiff=detailed,
+            hasDetailedDiff=True,
             # Two objects cannot have one name at a time; a renamed one is made before the old one goes.
-            deleteBeforeReplace=bool(replaces) and _key(old) == _key(new))
+            deleteBeforeReplace=bool(replaces) and _key(old) == _key(new),
+        )
 
     def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
         inputs, secrets = objects.decode(request.properties)
         if request.preview:
-            return provider_pb2.CreateResponse(
-                id="", properties=self._preview(inputs, secrets, context, existing=None))
+            return provider_pb2.CreateResponse(id="", properties=self._preview(inputs, secrets, context, existing=None))
         live = self._apply(inputs, context)
         self._await(live, inputs, secrets, request.timeout, context)
-        return provider_pb2.CreateResponse(id=_id(live), properties=self._output(self._get(live) or live, inputs, secrets))
+        return provider_pb2.CreateResponse(
+            id=_id(live), properties=self._output(self._get(live) or live, inputs, secrets)
+        )
 
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
         inputs, secrets = objects.decode(request.news)
@@ -145,8 +151,9 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         except ApiError:
             wanted = live  # it could not be applied again (a namespace that goes): no drift can be told
         inputs = objects.drifted(inputs, live, wanted)
-        return provider_pb2.ReadResponse(id=_id(live), properties=self._output(live, inputs, secrets),
-                                         inputs=objects.encode(inputs, secrets))
+        return provider_pb2.ReadResponse(
+            id=_id(live), properties=self._output(live, inputs, secrets), inputs=objects.encode(inputs, secrets)
+        )
 
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
         state, _ = objects.decode(request.properties)
@@ -166,8 +173,9 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         while (live := self._get(state)) and live["metadata"]["uid"] == (uid or live["metadata"]["uid"]):
             if time.monotonic() > deadline or self.cancelled.wait(0.2):
                 held = ", ".join(live["metadata"].get("finalizers") or []) or "its controller"
-                context.abort(grpc.StatusCode.DEADLINE_EXCEEDED,
-                              f"{_label(state)} is still being deleted; {held} holds it")
+                context.abort(
+                    grpc.StatusCode.DEADLINE_EXCEEDED, f"{_label(state)} is still being deleted; {held} holds it"
+                )
         return empty_pb2.Empty()
 
     # How
@@ -183,7 +191,9 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             return None
         namespace = item["metadata"].get("namespace") or "default"
         where = f"/namespaces/{namespace}" if entry["namespaced"] else ""
-        return f"{group_path(item['apiVersion'])}{where}/{entry['name']}" + (f"/{item['metadata']['name']}" if name else "")
+        return f"{group_path(item['apiVersion'])}{where}/{entry['name']}" + (
+            f"/{item['metadata']['name']}" if name else ""
+        )
 
     def _get(self, item: Json) -> Json | None:
         path = self._path(item)
@@ -207,12 +217,19 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         """Apply, and take a field back from a person's kubectl but never from another resource."""
         try:
             live = self._get(inputs)
-            others = {entry["manager"] for entry in (live or {}).get("metadata", {}).get("managedFields") or []
-                      if entry["manager"].startswith("pulumi-kubernetes-")} - {inputs[MANAGER]}
+            others = {
+                entry["manager"]
+                for entry in (live or {}).get("metadata", {}).get("managedFields") or []
+                if entry["manager"].startswith("pulumi-kubernetes-")
+            } - {inputs[MANAGER]}
             if others:
-                context.abort(grpc.StatusCode.ALREADY_EXISTS, (
-                    f"{_label(inputs)} is already managed by another Pulumi resource ({', '.join(sorted(others))}): "
-                    "rename one of them, or remove it there first"))
+                context.abort(
+                    grpc.StatusCode.ALREADY_EXISTS,
+                    (
+                        f"{_label(inputs)} is managed by another Pulumi resource ({', '.join(sorted(others))}): "
+                        "rename one of them, or remove it there first"
+                    ),
+                )
             return self._send(inputs, force=True, dry_run=dry_run)
         except ApiError as error:
             if dry_run and error.status == 404:
@@ -248,9 +265,14 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         except ValueError as error:
             text = f"{_label(live)} was made and is not ready: {error}"
             detail = any_pb2.Any()
-            detail.Pack(provider_pb2.ErrorResourceInitFailed(
-                id=_id(live), properties=self._output(live, inputs, secrets), reasons=[text],
-                inputs=objects.encode(inputs, secrets)))
+            detail.Pack(
+                provider_pb2.ErrorResourceInitFailed(
+                    id=_id(live),
+                    properties=self._output(live, inputs, secrets),
+                    reasons=[text],
+                    inputs=objects.encode(inputs, secrets),
+                )
+            )
             status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=text, details=[detail])
             context.set_trailing_metadata([("grpc-status-details-bin", status.SerializeToString())])
             context.abort(grpc.StatusCode.UNKNOWN, text)
@@ -268,8 +290,9 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.ReadResponse()
         inputs = {**objects.without_server_fields(live), MANAGER: objects.manager_from(request.urn)}
         secrets = objects.secret_paths(inputs, set())
-        return provider_pb2.ReadResponse(id=_id(live), inputs=objects.encode(inputs, secrets),
-                                         properties=self._output(live, inputs, secrets))
+        return provider_pb2.ReadResponse(
+            id=_id(live), inputs=objects.encode(inputs, secrets), properties=self._output(live, inputs, secrets)
+        )
 
     def _refuse(self, context: Any, item: Json, error: ApiError) -> None:
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{_label(item)}: {'; '.join(error.causes) or error}")
@@ -298,8 +321,10 @@ def _label(item: Json) -> str:
 def main() -> None:
     """Serve until the engine ends."""
     provider = KubernetesProvider()
-    serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server),
-          provider.cancelled.set)
+    serve(
+        lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server),
+        provider.cancelled.set,
+    )
 
 
 if __name__ == "__main__":

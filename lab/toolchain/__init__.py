@@ -69,9 +69,7 @@ def catalogue() -> dict[str, Tool]:
     """Return every tool of tools.yml, with the version that its go.mod pins."""
     data: dict[str, Any] = yaml.safe_load((HERE / "tools.yml").read_text())["modules"]
     return {
-        name: _tool(module, spec, name, entry)
-        for module, spec in data.items()
-        for name, entry in spec["tools"].items()
+        name: _tool(module, spec, name, entry) for module, spec in data.items() for name, entry in spec["tools"].items()
     }
 
 
@@ -121,12 +119,17 @@ def _tool(module: str, spec: dict[str, Any], name: str, entry: dict[str, Any]) -
     fill = {"v": version, "n": version.removeprefix("v")}
     tags, ldflags = spec.get("tags", ""), spec.get("ldflags", "").format(**fill)
     recipe = hashlib.sha256()
-    for part in ((folder / "go.mod").read_bytes(), (folder / "go.sum").read_bytes(),
-                 tags.encode(), ldflags.encode()):
+    for part in ((folder / "go.mod").read_bytes(), (folder / "go.sum").read_bytes(), tags.encode(), ldflags.encode()):
         recipe.update(hashlib.sha256(part).digest())
     return Tool(
-        name=name, module=module, package=entry["package"], version=version, tags=tags,
-        ldflags=ldflags, probe=tuple(entry["probe"]), says=entry["says"].format(**fill),
+        name=name,
+        module=module,
+        package=entry["package"],
+        version=version,
+        tags=tags,
+        ldflags=ldflags,
+        probe=tuple(entry["probe"]),
+        says=entry["says"].format(**fill),
         recipe=recipe.hexdigest()[:12],
     )
 
@@ -154,8 +157,14 @@ def _answers(tool: Tool, path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        run = subprocess.run([path, *tool.probe], capture_output=True, text=True, check=False,
-                             timeout=PROBE_SECONDS, env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"})
+        run = subprocess.run(
+            [path, *tool.probe],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PROBE_SECONDS,
+            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"},
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return run.returncode == 0 and tool.says in run.stdout + run.stderr
@@ -173,10 +182,26 @@ def _build(tool: Tool, tell: Any) -> Found:
         tell(tool.name, "building", 0.0)
         began = time.monotonic()
         partial = target.with_name(f".{tool.name}.{os.getpid()}")
-        command = [go, "build", "-trimpath", "-tags", tool.tags,
-                   "-ldflags", f"-s -w {tool.ldflags}", "-o", str(partial), tool.package]
-        run = subprocess.run(command, cwd=HERE / tool.module, capture_output=True, text=True,
-                             check=False, env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"})
+        command = [
+            go,
+            "build",
+            "-trimpath",
+            "-tags",
+            tool.tags,
+            "-ldflags",
+            f"-s -w {tool.ldflags}",
+            "-o",
+            str(partial),
+            tool.package,
+        ]
+        run = subprocess.run(
+            command,
+            cwd=HERE / tool.module,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
+        )
         try:
             if run.returncode != 0:
                 last = run.stderr.strip().splitlines()[-3:]
@@ -191,8 +216,7 @@ def _build(tool: Tool, tell: Any) -> Found:
 
 def _missing(tool: Tool, reason: str) -> EnvironmentFault:
     return EnvironmentFault(
-        f"{tool.name} {tool.version} is not on PATH in that version and not in {tool.cached.parent}; "
-        f"{reason}"
+        f"{tool.name} {tool.version} is not on PATH in that version and not in {tool.cached.parent}; {reason}"
     )
 
 

@@ -66,9 +66,13 @@ def variables(view: SiteView) -> dict[str, Any]:
     site = view.site
     router = view.machines[0].address
     return {
-        "ansible_user": "balai", "ansible_python_interpreter": "/usr/bin/python3",
-        "balai_site": site.name, "balai_site_title": site.title, "balai_site_status": site.status,
-        "balai_release": site.release, "balai_timezone": view.timezone,
+        "ansible_user": "balai",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "balai_site": site.name,
+        "balai_site_title": site.title,
+        "balai_site_status": site.status,
+        "balai_release": site.release,
+        "balai_timezone": view.timezone,
         "balai_networks": {zone.value: str(network) for zone, network in view.plan.zones.items()},
         "baseline_timezone": view.timezone,
         "baseline_site": site.name,

@@ -1,0 +1,280 @@
+"""
+`python -m lab up | down | status | tools`: the embedded data centre and mall.
+
+`up` brings everything up, does the main job on it (stacks, site, audit) and says how to look
+around. It may be killed at any moment and run again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from balai.errors import BalaiError, EnvironmentFault
+from balai.estate import load_estate
+from lab import control_plane, images, machines, network, node, packages, pki, plugins, processes, state, toolchain
+
+CLUSTER = "cikarang"
+console = Console(stderr=True)
+
+
+@dataclass
+class Summary:
+    """Rows of the closing table."""
+
+    rows: list[tuple[str, str]] = field(default_factory=list)
+
+    def step(self, title: str, work: Callable[[], str]) -> None:
+        """Do one step with its title on the screen; keep what it says and how long it took."""
+        began = time.monotonic()
+        with console.status(title):
+            said = work()
+        self.rows.append((title, f"{said} ({time.monotonic() - began:.1f} s)"))
+        console.print(f"[green]✓[/green] {title}: {said} ({time.monotonic() - began:.1f} s)", highlight=False)
+
+
+def up() -> int:
+    """Bring the lab up and do the main job; return the worst exit code of its parts."""
+    state.require_root()
+    state.require_space()
+    with state.exclusive():
+        summary, kept = Summary(), {}
+        summary.step("Packages", packages.ensure)
+        summary.step("Tools", lambda: _tools(kept))
+        summary.step("Control plane", lambda: _control_plane(kept))
+        summary.step("Node", lambda: _node(kept))
+        summary.step("Hosts of the mall", lambda: ", ".join(host.name for host in machines.start()))
+        env = _environment(kept["tools"])
+        summary.step("Stacks", lambda: _stacks(env))
+        summary.step("Site", lambda: _site(env))
+        summary.step("Audit", lambda: _audit(env))
+        _print(summary, kept["cluster"])
+    return 0
+
+
+def down() -> int:
+    """End everything that `up` started and remove what it made; caches of tools stay."""
+    state.require_root()
+    with state.exclusive():
+        machines.stop()
+        processes.end()
+        for netns in (control_plane.NETNS, machines.NETNS):
+            network.remove(netns)
+        processes.unmount_below(state.ROOT)
+        processes.unmount_below(state.RUN)
+        if (mark := _config_mark()).exists():
+            _forget_stack_settings(mark)
+        shutil.rmtree(state.ROOT, ignore_errors=True)
+    shutil.rmtree(state.RUN, ignore_errors=True)
+    console.print("The lab is gone; its tools are kept in", str(toolchain.cache_root()), highlight=False)
+    return 0
+
+
+def status() -> int:
+    """Print which daemons and hosts run; return 0 when all do, 3 otherwise."""
+    names = [*control_plane.DAEMONS, *node.DAEMONS, *(f"host-{host.name}" for host in machines.hosts())]
+    table = Table("daemon", "pid", box=None)
+    for name in names:
+        table.add_row(name, str(processes.pid_of(name) or "-"))
+    console.print(table)
+    return 0 if all(map(processes.pid_of, names)) else EnvironmentFault.exit_code
+
+
+def tools() -> int:
+    """Install the lab's Debian packages and find or build its engines."""
+    state.require_root()
+    console.print(f"Packages: {packages.ensure()}", highlight=False)
+    _tools({})
+    return 0
+
+
+def _tools(kept: dict[str, Any]) -> str:
+    def tell(name: str, event: str, seconds: float) -> None:
+        if event == "building":
+            console.print(f"  building {name} …", highlight=False)
+        elif event == "built":
+            console.print(f"  built {name} in {seconds:.0f} s", highlight=False)
+
+    kept["tools"] = toolchain.ensure(on_event=tell)
+    kept["images"] = images.build()
+    machines.base_tree()
+    origins = [found.origin for found in kept["tools"].values()]
+    return ", ".join(
+        f"{origins.count(o)} {text}"
+        for o, text in (("path", "on PATH"), ("cache", "cached"), ("built", "built"))
+        if o in origins
+    )
+
+
+def _control_plane(kept: dict[str, Any]) -> str:
+    control_plane.network_up()
+    kept["cluster"] = control_plane.start(kept["tools"])
+    version = kept["cluster"].request("GET", "/version")["gitVersion"]
+    return f"Kubernetes {version} at {control_plane.SERVER}"
+
+
+def _node(kept: dict[str, Any]) -> str:
+    node.start(kept["tools"], kept["images"], kept["cluster"])
+    return f"{node.NAME} Ready, and {node.FAKE_NODES} KWOK nodes"
+
+
+def _environment(tools: dict[str, toolchain.Found]) -> dict[str, str]:
+    """Write the file that a person sources to look around, and return the same settings."""
+    binaries = state.ROOT / "bin"
+    binaries.mkdir(exist_ok=True)
+    for name in ("pulumi", "kubectl"):
+        link = binaries / name
+        if not link.exists() or link.resolve() != tools[name].path.resolve():
+            link.unlink(missing_ok=True)
+            link.symlink_to(tools[name].path)
+    passphrase = state.ROOT / "passphrase"
+    if not passphrase.exists():
+        pki.write_secret(passphrase, os.urandom(24).hex().encode())
+    backend = state.ROOT / "pulumi"
+    backend.mkdir(exist_ok=True)
+    authority = pki.Authority(state.PKI, "cluster")
+    for tenant in load_estate().tenants_of(CLUSTER):
+        pki.kubeconfig(
+            state.ROOT / "tenants" / f"{tenant.name}.kubeconfig",
+            control_plane.SERVER,
+            authority,
+            f"operator-{tenant.name}",
+            [tenant.group],
+        )
+    _keep_stack_settings_apart()
+    here = Path(sys.executable).parent
+    settings = {
+        "PATH": f"{binaries}:{here}:{os.environ['PATH']}:{plugins.install()}",
+        "KUBECONFIG": str(state.KUBECONFIG),
+        "PULUMI_HOME": str(state.ROOT / "pulumi-home"),
+        "PULUMI_BACKEND_URL": f"file://{backend}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        "BALAI_SSH_CONFIG": str(state.SSH_CONFIG),
+        "ANSIBLE_SSH_ARGS": f"-F {state.SSH_CONFIG}",
+    }
+    lines = {**settings, "PATH": f"{binaries}:{here}:$PATH:{state.ROOT / 'plugins'}"}
+    state.write(state.ROOT / "env", "".join(f'export {key}="{value}"\n' for key, value in lines.items()))
+    return {**os.environ, **settings}
+
+
+def _config_mark() -> Path:
+    return state.CHECKOUT / "stacks" / "config" / ".lab"
+
+
+def _keep_stack_settings_apart() -> None:
+    """A stack's settings hold the salt of one passphrase: those of a lab that is gone are useless."""
+    instance = state.ROOT / "instance"
+    if not instance.exists():
+        instance.write_text(os.urandom(8).hex())
+    mark = _config_mark()
+    if mark.exists() and mark.read_text() != instance.read_text():
+        _forget_stack_settings(mark)
+    mark.write_text(instance.read_text())
+
+
+def _forget_stack_settings(mark: Path) -> None:
+    for path in mark.parent.glob(f"Pulumi.*.{CLUSTER}*.yaml"):
+        path.unlink()
+    mark.unlink(missing_ok=True)
+
+
+def _run(argv: list[str], env: dict[str, str], fine: tuple[int, ...] = (0,)) -> str:
+    done = subprocess.run(
+        argv, cwd=state.CHECKOUT, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    if done.returncode not in fine:
+        raise EnvironmentFault(f"`{' '.join(argv)}` failed:\n{(done.stdout + done.stderr).strip()[-3000:]}")
+    return done.stdout
+
+
+def _stacks(env: dict[str, str]) -> str:
+    stacks = json.loads(_run([sys.executable, "-m", "balai", "up", "--cluster", CLUSTER, "--json"], env))
+    changed = objects = 0
+    for stack in stacks:
+        mine = sum(n for op, n in stack["changes"].items() if op not in ("same", "read"))
+        count = sum(n for op, n in stack["changes"].items() if op != "delete")
+        console.print(f"  {stack['stack']}: {count} objects, {mine} changed", highlight=False)
+        changed, objects = changed + mine, objects + count
+    return f"{len(stacks)} stacks, {objects} objects, {changed} changed"
+
+
+def _site(env: dict[str, str]) -> str:
+    limit = "localhost,routers,servers"  # the machines that the lab boots; the audit reports the rest as dark
+    said = _run(["ansible-playbook", "site.yml", "-i", f"inventories/sites/{machines.SITE}.yml", "--limit", limit], env)
+    recap = re.findall(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)", said, flags=re.MULTILINE)
+    return "; ".join(f"{host} ok={ok} changed={changed}" for host, ok, changed in recap if host != "localhost")
+
+
+def _audit(env: dict[str, str]) -> str:
+    said = _run(
+        [
+            sys.executable,
+            "-m",
+            "balai",
+            "audit",
+            "--site",
+            machines.SITE,
+            "--cluster",
+            CLUSTER,
+            "--out",
+            str(state.REPORT),
+            "--json",
+        ],
+        env,
+        fine=(0, 1),
+    )
+    found = json.loads(said.strip().splitlines()[-1])
+    tally = " ".join(f"{name} {n}" for name, n in found["counts"].items())
+    return f"{tally}; {found['controls']} controls; {found['report']}"
+
+
+def _print(summary: Summary, cluster: Any) -> None:
+    table = Table(title="The lab is up", box=None, show_header=False, title_justify="left")
+    for title, said in summary.rows:
+        table.add_row(f"[bold]{title}[/bold]", said)
+    service = cluster.request("GET", "/api/v1/namespaces/tenant-portal-layanan/services/web")["spec"]["clusterIP"]
+    for title, command in (
+        ("Look around", f". {state.ROOT}/env"),
+        ("", "kubectl get pods -A"),
+        ("", "pulumi stack ls"),
+        ("", f"ssh -F $BALAI_SSH_CONFIG {machines.SITE}-server-1"),
+        ("", f"curl http://{service}/"),
+        ("Remove", "make down"),
+    ):
+        table.add_row(f"[bold]{title}[/bold]", command)
+    Console(width=max(console.width, 100)).print(table, highlight=False)
+
+
+def main() -> int:
+    """Dispatch a verb; a fault of the machine is one sentence and exit 3."""
+    verbs = {"up": up, "down": down, "status": status, "tools": tools}
+    verb = verbs.get(sys.argv[1] if len(sys.argv) == 2 else "")
+    if verb is None:
+        console.print(f"usage: python -m lab {' | '.join(verbs)}", highlight=False)
+        return 2
+    try:
+        return verb()
+    except BalaiError as error:
+        console.print(
+            f"[red]{error}[/red]" if console.is_terminal else str(error), highlight=False, markup=console.is_terminal
+        )
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""Options and fixtures that every folder shares."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("balai")
+    group.addoption("--site", help="audit this mall (tests/compliance)")
+    group.addoption("--cluster", help="audit this cluster (tests/compliance)")
+    group.addoption("--dark", action="append", default=[], help="kind of machine known to be switched off, e.g. kiosk")
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def run() -> Run:
+    """Run a command as a user would, and return what it said; never raises for an exit code."""
+
+    def start(*argv: str, cwd: Path = ROOT, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            argv, cwd=cwd, input=stdin, capture_output=True, text=True, check=False, timeout=300,
+            env={**os.environ, "BALAI_LANG": "en", "NO_COLOR": "1", "COLUMNS": "200", **env},
+        )
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def balai(run: Run) -> Run:
+    """Run `balai` as a user would."""
+    return lambda *argv, **options: run(sys.executable, "-m", "balai", *argv, **options)
