@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, StringConstraints, Tag, ValidationError
 
 from balai.errors import DataError, Problem
 from balai.yamlfile import Document, dotted
@@ -37,6 +37,26 @@ Text = Annotated[str, StringConstraints(min_length=3, max_length=600)]
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(m|Ki|Mi|Gi|Ti)?$")]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(m|h|d)$")]
 Verification = Literal["read", "read-secondary", "recalled", "stored source", "unknown"]
+
+# What pydantic adds to the place of an error: the branch of a union, and "this is about the key".
+_KNOWN, _UNKNOWN = "<known>", "<unknown>"
+_NOT_IN_THE_FILE = (_KNOWN, _UNKNOWN, "[key]")
+
+
+if TYPE_CHECKING:
+    _T = TypeVar("_T")
+    OrUnknown = Union[_T, Literal["unknown"]]  # noqa: UP007 - only this form is an alias to mypy
+else:
+
+    class OrUnknown:
+        """`OrUnknown[X]` is X, or the word `unknown`: what nobody has found out is said, never left out."""
+
+        def __class_getitem__(cls, known: Any) -> Any:
+            return Annotated[
+                Annotated[known, Tag(_KNOWN)] | Annotated[Literal["unknown"], Tag(_UNKNOWN)],
+                Discriminator(lambda value: _UNKNOWN if isinstance(value, str) else _KNOWN),
+            ]
+
 
 _M = TypeVar("_M", bound=Model)
 
@@ -80,9 +100,7 @@ def load(model: type[_M], document: Document) -> _M:
 
 
 def _problem(model: type[Model], document: Document, item: Any) -> Problem:
-    path = tuple(
-        part for part in item["loc"] if not (isinstance(part, str) and _is_tag(document.data, item["loc"], part))
-    )
+    path = tuple(part for part in item["loc"] if part not in _NOT_IN_THE_FILE)
     kind, key = item["type"], dotted(path)
     bound, fix = item["msg"].removeprefix("Value error, "), _FIXES.get(kind, "Correct the value.")
     if kind == "extra_forbidden":
@@ -103,18 +121,6 @@ def _problem(model: type[Model], document: Document, item: Any) -> Problem:
         bound=bound,
         fix=_sentence(fix),
     )
-
-
-def _is_tag(data: Any, loc: tuple[Any, ...], part: str) -> bool:
-    """Tell whether a step of pydantic's location names a branch of a union, which no file contains."""
-    for step in loc:
-        if step == part:
-            return isinstance(data, dict) and part not in data and loc[-1] != part
-        try:
-            data = data[step]
-        except (KeyError, IndexError, TypeError):
-            continue
-    return False
 
 
 def _keys_near(model: Any, path: tuple[str | int, ...]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from balai.models.base import Date, Model, Name, RegionCode, Text, Verification
+from balai.models.base import Date, Model, Name, OrUnknown, RegionCode, Text, Verification
 
 Opening = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Days = Annotated[str, StringConstraints(pattern=r"^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?$")]
@@ -14,7 +14,6 @@ When = Annotated[
     str, StringConstraints(pattern=r"^((mon|tue|wed|thu|fri|sat|sun)(#[1-5])?|[0-9]{4}-[0-9]{2}-[0-9]{2})$")
 ]
 Release = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}\.[0-9]{2}$")]
-Unknown = Literal["unknown"]
 SLOTS = 64
 
 
@@ -95,8 +94,8 @@ class Site(Model):
     status: Literal["active", "cordoned", "frozen", "decommissioning"]
     status_until: Date | None = None
     status_reason: Text | None = None
-    hours: dict[Days, Opening] | Unknown
-    uplinks: list[Uplink] | Unknown
+    hours: OrUnknown[dict[Days, Opening]]
+    uplinks: OrUnknown[list[Uplink]]
     offices: list[Office] = []
     assignments: list[Assignment] = []
     record: Record | None = None

@@ -48,7 +48,7 @@ CASES = [
     Broken("review on no day", TENANT, {'"2027-06-30"': '"2027-06-31"'}, {"review": "should be a date"}),
     Broken("cluster unknown", TENANT, {"clusters: [cikarang, batam]": "clusters: [cikarang, batan]"}, {"clusters[1]": "Did you mean 'batam'"}),
     Broken("needs nobody", TENANT, {"tenant: identitas": "tenant: identitias"}, {"reaches[0].tenant": "Did you mean 'identitas'"}),
-    Broken("required field gone", TENANT, {"retention: 3650d": "retained: 3650d"}, {"retention": "required", "retained": "Did you mean"}),
+    Broken("required field gone", TENANT, {"retention: 3650d": "retenton: 3650d"}, {"retention": "required", "retenton": "Did you mean 'retention'"}),
     Broken("quota without unit", TENANT, {"memory: 4Gi": "memory: 4GB"}, {"quota.memory": "should match"}),
     Broken("four things at once", TENANT,
            {"data_class: confidential": "data_class: secret-ish", "port: 8080": "port: 80", "rpo: 1h": "rpo: soon",
