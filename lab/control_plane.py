@@ -76,8 +76,7 @@ def start(tools: dict[str, Found]) -> Cluster:
     }
     cluster = Cluster.from_kubeconfig(state.KUBECONFIG)
     for name in DAEMONS:
-        if processes.pid_of(name) is None:
-            processes.start(name, [paths[name], *arguments[name]], group=GROUP, netns=NETNS)
+        processes.ensure(name, [paths[name], *arguments[name]], group=GROUP, netns=NETNS)
         if name == "kube-apiserver":
             processes.wait_for("The API server", lambda: _ready(cluster), seconds=60, alive=["kube-apiserver", "etcd"])
     _let_the_api_server_reach_kubelets(cluster)
@@ -144,6 +143,7 @@ def _api_server(cluster: pki.Authority, etcd: pki.Authority) -> list[str | Path]
         f"--advertise-address={NODE}",
         f"--bind-address={NODE}",
         "--secure-port=6443",
+        "--allow-privileged=true",  # whether a tenant may is a rule, not a flag
         f"--tls-cert-file={certificate}",
         f"--tls-private-key-file={key}",
         "--tls-min-version=VersionTLS12",

@@ -111,14 +111,12 @@ disabled_plugins = ["io.containerd.snapshotter.v1.erofs"]
             }
         ),
     )
-    if processes.pid_of("containerd") is None:
-        SOCKET.unlink(missing_ok=True)
-        processes.start(
-            "containerd",
-            ["unshare", "-m", "--propagation", "private", paths["containerd"], "--config", config],
-            group=GROUP,
-            netns=control_plane.NETNS,
-        )
+    processes.ensure(
+        "containerd",
+        ["unshare", "-m", "--propagation", "private", paths["containerd"], "--config", config],
+        group=GROUP,
+        netns=control_plane.NETNS,
+    )
     ctr: list[str | Path] = [paths["ctr"], "--address", SOCKET, "--namespace", "k8s.io", "images"]
 
     def listed() -> str:
@@ -185,25 +183,24 @@ def _kubelet(paths: dict[str, Path], home: Path, authority: pki.Authority) -> No
             }
         ),
     )
-    if processes.pid_of("kubelet") is None:
-        node_config = pki.kubeconfig(
-            state.PKI / "kubelet.kubeconfig", control_plane.SERVER, authority, f"system:node:{NAME}", ["system:nodes"]
-        )
-        processes.start(
-            "kubelet",
-            [
-                "nsenter",
-                f"--mount=/proc/{processes.pid_of('containerd')}/ns/mnt",
-                paths["kubelet"],
-                f"--config={config}",
-                f"--kubeconfig={node_config}",
-                f"--root-dir={home}/kubelet",
-                f"--hostname-override={NAME}",
-                f"--node-ip={control_plane.NODE}",
-            ],
-            group=GROUP,
-            netns=control_plane.NETNS,
-        )
+    node_config = pki.kubeconfig(
+        state.PKI / "kubelet.kubeconfig", control_plane.SERVER, authority, f"system:node:{NAME}", ["system:nodes"]
+    )
+    processes.ensure(
+        "kubelet",
+        [
+            "nsenter",
+            f"--mount=/proc/{processes.pid_of('containerd')}/ns/mnt",
+            paths["kubelet"],
+            f"--config={config}",
+            f"--kubeconfig={node_config}",
+            f"--root-dir={home}/kubelet",
+            f"--hostname-override={NAME}",
+            f"--node-ip={control_plane.NODE}",
+        ],
+        group=GROUP,
+        netns=control_plane.NETNS,
+    )
 
 
 def _kube_proxy(paths: dict[str, Path], home: Path, authority: pki.Authority) -> None:
@@ -229,32 +226,28 @@ def _kube_proxy(paths: dict[str, Path], home: Path, authority: pki.Authority) ->
             }
         ),
     )
-    if processes.pid_of("kube-proxy") is None:
-        processes.start(
-            "kube-proxy", [paths["kube-proxy"], f"--config={config}"], group=GROUP, netns=control_plane.NETNS
-        )
+    processes.ensure("kube-proxy", [paths["kube-proxy"], f"--config={config}"], group=GROUP, netns=control_plane.NETNS)
 
 
 def _kwok(paths: dict[str, Path], authority: pki.Authority, cluster: Cluster) -> None:
     config = pki.kubeconfig(state.PKI / "kwok.kubeconfig", control_plane.SERVER, authority, "kwok", ["system:masters"])
     for number in range(1, FAKE_NODES + 1):
         _apply_fake_node(cluster, f"cikarang-kwok-{number}")
-    if processes.pid_of("kwok") is None:
-        processes.start(
-            "kwok",
-            [
-                paths["kwok"],
-                f"--kubeconfig={config}",
-                f"--cidr={FAKE_PODS}",
-                "--server-address=127.0.0.1:10247",
-                "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
-                "--node-lease-duration-seconds=40",
-                f"--config={STAGES}",
-            ],
-            group=GROUP,
-            netns=control_plane.NETNS,
-            env={"HOME": str(state.RUN)},
-        )
+    processes.ensure(
+        "kwok",
+        [
+            paths["kwok"],
+            f"--kubeconfig={config}",
+            f"--cidr={FAKE_PODS}",
+            "--server-address=127.0.0.1:10247",
+            "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+            "--node-lease-duration-seconds=40",
+            f"--config={STAGES}",
+        ],
+        group=GROUP,
+        netns=control_plane.NETNS,
+        env={"HOME": str(state.RUN)},
+    )
 
 
 def _apply_fake_node(cluster: Cluster, name: str) -> None:

@@ -79,6 +79,25 @@ def start(name: str, argv: list[str | Path], *, group: str, netns: str = "", env
     return child.pid
 
 
+def ensure(
+    name: str, argv: list[str | Path], *, group: str, netns: str = "", env: dict[str, str] | None = None
+) -> None:
+    """Start a daemon that does not run, or runs with other arguments (another version, another setting)."""
+    words = "\n".join(map(str, argv))
+    record = state.RUN / f"{name}.argv"
+    pid = pid_of(name)
+    if pid is not None and record.exists() and record.read_text() == words:
+        return
+    if pid is not None:
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            deadline = time.monotonic() + 10
+            while pid_of(name) is not None and time.monotonic() < deadline:
+                os.kill(pid, sign)
+                time.sleep(0.2)
+    record.write_text(words)
+    start(name, argv, group=group, netns=netns, env=env)
+
+
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}  # kept, so that their ends are collected
 
 
