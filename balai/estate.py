@@ -8,7 +8,9 @@ estate is read where names of one file have to be checked against another.
 from __future__ import annotations
 
 import csv
+import difflib
 import io
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,7 +36,8 @@ from balai.models import (
 from balai.models.place import Agencies
 from balai.yamlfile import Document
 
-INVENTORIES = Path(__file__).resolve().parent.parent / "inventories"
+# A government keeps its own inventories in a repository of its own and names the folder.
+INVENTORIES = Path(os.environ.get("BALAI_INVENTORIES") or Path(__file__).resolve().parent.parent / "inventories")
 _M = TypeVar("_M", bound=Model)
 
 
@@ -42,6 +45,7 @@ _M = TypeVar("_M", bound=Model)
 class Estate:
     """Everything declared, by name. Only `load_estate` makes one, so it is always consistent."""
 
+    root: Path
     regions: dict[str, Region]
     agencies: dict[str, Agency]
     data_centres: dict[str, DataCentre]
@@ -144,6 +148,7 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
     tenants, sites = folder(Tenant, "tenants"), folder(Site, "sites")
     if not problems:
         estate = Estate(
+            root=root,
             regions=regions,
             agencies=agencies,
             data_centres=data_centres,
@@ -285,6 +290,9 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
 def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iterable[Problem]:
     if tenant.owner not in estate.agencies:
         yield _unknown(document, ("owner",), tenant.owner, "agency", list(estate.agencies))
+    for n, name in enumerate(tenant.manifests):
+        if not (estate.root / name).is_file():
+            yield _unknown(document, ("manifests", n), name, "file below the inventories", [])
     if tenant.region and tenant.region not in estate.regions:
         yield _unknown(document, ("region",), tenant.region, "region", list(estate.regions))
     for n, name in enumerate(tenant.clusters):
@@ -318,8 +326,6 @@ def _site_problems(site: Site, document: Document) -> Iterable[Problem]:
 
 
 def _unknown(document: Document, path: tuple[str | int, ...], given: str, what: str, known: list[str]) -> Problem:
-    import difflib
-
     near = difflib.get_close_matches(given, known, n=1)
     fix = (
         f"Did you mean {near[0]!r}?"

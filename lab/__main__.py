@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -50,6 +49,7 @@ def up() -> int:
     state.require_root()
     state.require_space()
     with state.exclusive():
+        processes.end(processes.JOB)
         summary, kept = Summary(), {}
         summary.step("Packages", packages.ensure)
         summary.step("Tools", lambda: _tools(kept))
@@ -194,12 +194,11 @@ def _forget_stack_settings(mark: Path) -> None:
 
 
 def _run(argv: list[str], env: dict[str, str], fine: tuple[int, ...] = (0,)) -> str:
-    done = subprocess.run(
-        argv, cwd=state.CHECKOUT, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
-    if done.returncode not in fine:
-        raise EnvironmentFault(f"`{' '.join(argv)}` failed:\n{(done.stdout + done.stderr).strip()[-3000:]}")
-    return done.stdout
+    """Run a part of the main job; in a cgroup, so that the next start ends what a killed one left."""
+    words, code = processes.job(argv, cwd=state.CHECKOUT, env=env)
+    if code not in fine:
+        raise EnvironmentFault(f"`{' '.join(argv)}` failed:\n{words.strip()[-3000:]}")
+    return words
 
 
 def _stacks(env: dict[str, str]) -> str:

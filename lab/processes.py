@@ -22,6 +22,7 @@ from lab import state
 CGROUPS = Path("/sys/fs/cgroup")
 UNIFIED = (CGROUPS / "cgroup.controllers").exists()
 TREE = "balai-lab"
+JOB = "job"
 # With cgroup v1 every hierarchy has a tree of its own; `pids` is the one that tracks.
 TRACKED = (CGROUPS if UNIFIED else CGROUPS / "pids") / TREE
 
@@ -137,6 +138,21 @@ def wait_for(what: str, ready: Callable[[], bool], *, seconds: float, alive: Ite
             logs = f" The last of {names[0]}: {last_words(names[0])}" if names else ""
             raise EnvironmentFault(f"{what} is not there after {seconds:.0f} s.{logs}")
         time.sleep(0.1)
+
+
+def job(argv: list[str], *, cwd: Path, env: dict[str, str]) -> tuple[str, int]:
+    """Run a command to its end in the group of jobs; return what it printed (errors last) and its exit code."""
+    make_cgroup(JOB)
+    done = subprocess.run(
+        ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(TRACKED / JOB), *argv],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return (done.stdout if done.returncode == 0 else done.stdout + done.stderr), done.returncode
 
 
 def end(group: str = "") -> None:

@@ -7,7 +7,9 @@ The layers of the data centre, as functions of a stack's name.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -15,9 +17,13 @@ import pulumi_kubernetes as k8s
 from balai.components import Foundation, PublicService, TenantSpace
 from balai.components.guard import guard
 from balai.components.tenant_space import TenantSpaceArgs
-from balai.errors import DataError
+from balai.errors import DataError, shown
 from balai.estate import Estate, load_estate
 from balai.models import Cluster, Tenant
+from balai.rules import files
+from balai.rules.lens import POD_KINDS
+
+TENANT_KINDS = {*POD_KINDS, "ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim"}
 
 
 def program(stack: str) -> None:
@@ -28,9 +34,12 @@ def program(stack: str) -> None:
         pulumi.RunError: The estate is wrong, or it has no such stack.
     """
     try:
-        estate = load_estate()
+        _program(stack, load_estate())
     except DataError as error:
-        raise pulumi.RunError(f"the estate has {len(error.problems)} problem(s):\n{error}") from None
+        raise pulumi.RunError(f"{len(error.problems)} problem(s):\n{error}") from None
+
+
+def _program(stack: str, estate: Estate) -> None:
     layer, _, rest = stack.partition(".")
     cluster_name, _, tenant_name = rest.partition(".")
     cluster, tenant = estate.clusters.get(cluster_name), estate.tenants.get(tenant_name)
@@ -65,6 +74,33 @@ def tenant_stack(estate: Estate, cluster: Cluster, tenant: Tenant) -> None:
             pulumi.ResourceOptions(provider=provider, depends_on=[space]),
         )
         pulumi.export(f"{service.name}-address", made.address)
+    if objects := _own_objects(estate, tenant):
+        k8s.yaml.ConfigGroup(
+            f"{tenant.name}-own",
+            yaml=list(map(json.dumps, objects)),
+            opts=pulumi.ResourceOptions(provider=provider, depends_on=[space]),
+        )
+
+
+def _own_objects(estate: Estate, tenant: Tenant) -> list[dict[str, Any]]:
+    """Return the objects that the tenant brings as files, each in the tenant's namespace and in no other."""
+    found: list[dict[str, Any]] = []
+    for name in tenant.manifests:
+        path = estate.root / name
+        for item in files.read(path.read_text(encoding="utf-8"), shown(path)):
+            metadata, kind = item.manifest["metadata"], item.manifest["kind"]
+            if kind not in TENANT_KINDS:
+                raise pulumi.RunError(
+                    f"{item.file}:{item.line}: {kind} {metadata.get('name')} is not a tenant's to make. "
+                    f"A tenant's files may hold {', '.join(sorted(TENANT_KINDS))}."
+                )
+            if metadata.get("namespace", tenant.namespace) != tenant.namespace:
+                raise pulumi.RunError(
+                    f"{item.file}:{item.line}: {kind} {metadata.get('name')} names the namespace "
+                    f"{metadata['namespace']}. Leave it out: objects of a tenant go to {tenant.namespace}."
+                )
+            found.append({**item.manifest, "metadata": {**metadata, "namespace": tenant.namespace}})
+    return found
 
 
 def _space_args(estate: Estate, cluster: Cluster, tenant: Tenant) -> TenantSpaceArgs:

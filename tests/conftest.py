@@ -35,7 +35,13 @@ def run() -> Run:
 
     def start(*argv: str, cwd: Path = ROOT, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            argv, cwd=cwd, input=stdin, capture_output=True, text=True, check=False, timeout=300,
+            argv,
+            cwd=cwd,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
             env={**os.environ, "BALAI_LANG": "en", "NO_COLOR": "1", "COLUMNS": "200", **env},
         )
 

@@ -84,6 +84,7 @@ class Tenant(Model):
     group: Text
     services: list[Service] = Field(min_length=1)
     reaches: list[Reach] = []
+    manifests: list[Text] = []  # files of the tenant's own Kubernetes objects, below the inventories
     status: Literal["active", "cordoned", "decommissioning"]
 
     @property

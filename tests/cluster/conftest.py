@@ -32,8 +32,15 @@ class Project:
 
     def pulumi(self, *argv: str, fails: bool = False) -> str:
         """Run pulumi on the stack; return all it said."""
-        done = subprocess.run(["pulumi", *argv, "--stack", "t", "--non-interactive", "--color", "never"], cwd=self.folder,
-                              capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=240)
+        done = subprocess.run(
+            ["pulumi", *argv, "--stack", "t", "--non-interactive", "--color", "never"],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=240,
+        )
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -73,7 +80,10 @@ def project(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.
     project.write("")
     project.pulumi("stack", "init")
     yield project
-    for path in (f"/api/v1/namespaces/{name}", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/papers.{name}.test"):
+    for path in (
+        f"/api/v1/namespaces/{name}",
+        f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/papers.{name}.test",
+    ):
         try:
             project.api.request("DELETE", path)
         except ApiError as error:

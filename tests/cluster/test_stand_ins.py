@@ -67,8 +67,12 @@ def test_an_immutable_field_replaces_the_object(project: Project) -> None:
 def test_drift_is_found_by_refresh_and_repaired_by_up(project: Project) -> None:
     project.write(BASE)
     project.up()
-    project.api.request("PATCH", CM.replace("NS", project.namespace), {"data": {"a": "tampered", "other": "x"}},
-                        "application/merge-patch+json")
+    project.api.request(
+        "PATCH",
+        CM.replace("NS", project.namespace),
+        {"data": {"a": "tampered", "other": "x"}},
+        "application/merge-patch+json",
+    )
 
     assert "~ 1 to update" in project.pulumi("preview", "--refresh")
     project.up("--refresh")
@@ -128,8 +132,11 @@ def test_a_rename_with_an_alias_keeps_the_object(project: Project) -> None:
     project.up()
     before = project.live(CM)["metadata"]["uid"]
 
-    project.write(BASE.replace('ConfigMap("cm"', 'ConfigMap("renamed"').replace(
-        "opts=child", 'opts=pulumi.ResourceOptions(depends_on=[ns], aliases=[pulumi.Alias(name="cm")])'))
+    project.write(
+        BASE.replace('ConfigMap("cm"', 'ConfigMap("renamed"').replace(
+            "opts=child", 'opts=pulumi.ResourceOptions(depends_on=[ns], aliases=[pulumi.Alias(name="cm")])'
+        )
+    )
     project.up()
 
     assert project.live(CM)["metadata"]["uid"] == before
@@ -139,8 +146,11 @@ def test_a_rename_with_an_alias_keeps_the_object(project: Project) -> None:
 def test_an_existing_object_is_imported(project: Project) -> None:
     project.write('ns = k8s.core.v1.Namespace("ns", metadata={"name": NS})')
     project.up()
-    project.api.request("POST", f"/api/v1/namespaces/{project.namespace}/configmaps",
-                        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm"}, "data": {"a": "1"}})
+    project.api.request(
+        "POST",
+        f"/api/v1/namespaces/{project.namespace}/configmaps",
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm"}, "data": {"a": "1"}},
+    )
     uid = project.live(CM)["metadata"]["uid"]
 
     project.write(BASE.replace("opts=child", 'opts=pulumi.ResourceOptions(depends_on=[ns], import_=f"{NS}/cm")'))
@@ -153,9 +163,12 @@ def test_two_resources_never_share_an_object_in_silence(project: Project) -> Non
     project.write(BASE)
     project.up()
 
-    project.write(BASE + """
+    project.write(
+        BASE
+        + """
 second = k8s.core.v1.ConfigMap("second", metadata={"name": "cm", "namespace": NS}, data={"a": "2"}, opts=child)
-""")
+"""
+    )
     said = project.pulumi("preview", fails=True)
 
     assert "ConfigMap" in said
@@ -239,8 +252,12 @@ def test_kill_9_loses_nothing_and_leaves_no_orphan(project: Project, named: bool
                               opts=pulumi.ResourceOptions(depends_on=[ns]))
     """)
     listing = f"/api/v1/namespaces/{project.namespace}/configmaps?labelSelector=&limit=500"
-    run = subprocess.Popen(["pulumi", "up", "--yes", "--skip-preview", "--stack", "t", "--non-interactive"],
-                           cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run = subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview", "--stack", "t", "--non-interactive"],
+        cwd=project.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 60
     while len(_ours(project, listing)) < 5:
         assert time.monotonic() < deadline
@@ -269,8 +286,12 @@ def _page_image(project: Project) -> str:
 
 def test_the_plugins_end_with_the_engine_that_started_them(project: Project) -> None:
     project.write("import time\ntime.sleep(60)")
-    run = subprocess.Popen(["pulumi", "preview", "--stack", "t", "--non-interactive"], cwd=project.folder,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run = subprocess.Popen(
+        ["pulumi", "preview", "--stack", "t", "--non-interactive"],
+        cwd=project.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 30
     while len(family := _descendants(run.pid)) < 2:
         assert time.monotonic() < deadline
@@ -288,8 +309,13 @@ def test_the_plugins_end_with_the_engine_that_started_them(project: Project) -> 
 
 
 def _descendants(pid: int) -> list[int]:
-    children = json.loads("[" + ",".join(subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True,
-                                                        check=False).stdout.split()) + "]")
+    children = json.loads(
+        "["
+        + ",".join(
+            subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
+        )
+        + "]"
+    )
     return children + [deeper for child in children for deeper in _descendants(child)]
 
 

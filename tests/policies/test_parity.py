@@ -26,9 +26,11 @@ def api() -> Iterator[Cluster]:
     """The lab's cluster with the rules bound to a namespace of this test, warning instead of denying."""
     api = Cluster.from_kubeconfig()
     made: list[dict[str, Any]] = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {LABEL: "yes"}}}]
-    made += admission.compile_rules(load_rules(), only_namespaces={"matchLabels": {LABEL: "yes"}},
-                                    action=["Warn"], prefix="p")
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {LABEL: "yes"}}}
+    ]
+    made += admission.compile_rules(
+        load_rules(), only_namespaces={"matchLabels": {LABEL: "yes"}}, action=["Warn"], prefix="p"
+    )
     for item in made:
         api.request("PATCH", f"{_path(api, item)}?fieldManager=parity&force=true", item, APPLY)
     deadline = time.monotonic() + 30
@@ -56,12 +58,16 @@ def _server(api: Cluster, case: Case) -> tuple[set[str], dict[str, Any]]:
     if not entry["namespaced"]:  # a namespace is chosen by its own labels
         manifest = {**manifest, "metadata": {**manifest["metadata"], "labels": {**labels, LABEL: "yes"}}}
     admitted, warnings = api.request_with_warnings(
-        "POST", f"{group_path(manifest['apiVersion'])}{where}/{entry['name']}?dryRun=All", manifest)
+        "POST", f"{group_path(manifest['apiVersion'])}{where}/{entry['name']}?dryRun=All", manifest
+    )
     ours = [text for text in warnings if "ValidatingAdmissionPolicy" in text]
     assert not any("resulted in error" in text for text in ours), ours
     assert sum(map(len, warnings)) < 3500, "the server cuts warnings off; split the rules over several requests"
     return {rule for text in ours for rule in RULE.findall(text)}, {
-        "apiVersion": manifest["apiVersion"], "kind": manifest["kind"], **admitted}
+        "apiVersion": manifest["apiVersion"],
+        "kind": manifest["kind"],
+        **admitted,
+    }
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -35,8 +35,14 @@ def test_the_networks_of_a_mall_lie_in_it_and_apart(index: int) -> None:
 
 
 def test_the_pools_of_the_country_do_not_meet() -> None:
-    pools = [addressing.DATA_CENTRES, addressing.MALLS, addressing.OVERLAY, addressing.PODS, addressing.SERVICES,
-             addressing.GUESTS]
+    pools = [
+        addressing.DATA_CENTRES,
+        addressing.MALLS,
+        addressing.OVERLAY,
+        addressing.PODS,
+        addressing.SERVICES,
+        addressing.GUESTS,
+    ]
 
     assert not any(a.overlaps(b) for a, b in combinations(pools, 2))
 
@@ -57,8 +63,13 @@ def test_the_first_mall_has_the_addresses_it_was_given_at_the_start() -> None:
 
 def test_no_line_of_the_ledger_ever_changed(root: Path) -> None:
     """A line of the ledger is an address plan in the field: it may be added, never edited or removed."""
-    log = subprocess.run(["git", "log", "--format=", "-p", "--", "inventories/addresses.csv"], cwd=root,
-                         capture_output=True, text=True, check=True).stdout
+    log = subprocess.run(
+        ["git", "log", "--format=", "-p", "--", "inventories/addresses.csv"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     removed = [line for line in log.splitlines() if line.startswith("-") and not line.startswith("---")]
     rows = list(csv.DictReader((root / "inventories/addresses.csv").read_text().splitlines()))
 

@@ -24,42 +24,102 @@ class Broken:
 
 CASES = [
     Broken("size unknown", SITE, {"size: medium": "size: huge"}, {"size": "should be 'small', 'medium' or 'large'"}),
-    Broken("misspelled key", SITE, {"building: b1": "bulding: b1"}, {"bulding": "Did you mean 'building'", "building": "required"}),
-    Broken("region not a list", SITE, {"regions:\n- \"35.10\"": "regions: 35.10"}, {"regions": "list"}),
+    Broken(
+        "misspelled key",
+        SITE,
+        {"building: b1": "bulding: b1"},
+        {"bulding": "Did you mean 'building'", "building": "required"},
+    ),
+    Broken("region not a list", SITE, {'regions:\n- "35.10"': "regions: 35.10"}, {"regions": "list"}),
     Broken("region unknown", SITE, {'"35.10"': '"35.99"'}, {"regions[0]": "no such region"}),
     Broken("region malformed", SITE, {'"35.10"': '"3510"'}, {"regions[0]": "should match"}),
-    Broken("name is not the file's", SITE, {"name: mpp-banyuwangi": "name: mpp-banyuwongi"}, {"name": "should be the file's name"}),
+    Broken(
+        "name is not the file's",
+        SITE,
+        {"name: mpp-banyuwangi": "name: mpp-banyuwongi"},
+        {"name": "should be the file's name"},
+    ),
     Broken("name malformed", SITE, {"name: mpp-banyuwangi": "name: MPP_Banyuwangi"}, {"name": "should match"}),
-    Broken("owner unknown", SITE, {"owner: pemkab-banyuwangi": "owner: pemkab-banyuwang"}, {"owner": "Did you mean 'pemkab-banyuwangi'"}),
-    Broken("hours out of the day", SITE, {"hours: unknown": 'hours: {mon-thu: "07:30-25:30"}'}, {"hours.mon-thu": "should match"}),
-    Broken("hours for no day", SITE, {"hours: unknown": 'hours: {monday: "07:30-15:30"}'}, {"hours.monday": "should match"}),
+    Broken(
+        "owner unknown",
+        SITE,
+        {"owner: pemkab-banyuwangi": "owner: pemkab-banyuwang"},
+        {"owner": "Did you mean 'pemkab-banyuwangi'"},
+    ),
+    Broken(
+        "hours out of the day",
+        SITE,
+        {"hours: unknown": 'hours: {mon-thu: "07:30-25:30"}'},
+        {"hours.mon-thu": "should match"},
+    ),
+    Broken(
+        "hours for no day", SITE, {"hours: unknown": 'hours: {monday: "07:30-15:30"}'}, {"hours.monday": "should match"}
+    ),
     Broken("uplink kind", SITE, {"kind: mobile": "kind: pigeon"}, {"uplinks[1].kind": "'fibre', 'mobile'"}),
     Broken("uplink speed a text", SITE, {"mbps: 20": 'mbps: "20"'}, {"uplinks[1].mbps": "integer"}),
     Broken("slot taken", SITE, {"slot: 1": "slot: 0"}, {"offices[1].slot": "another office has this slot"}),
     Broken("slot outside", SITE, {"slot: 1": "slot: 64"}, {"offices[1].slot": "less than 64"}),
-    Broken("assignment without office", SITE, {"office: imigrasi": "office: imigrasy"}, {"assignments[1].office": "Did you mean 'imigrasi'"}),
+    Broken(
+        "assignment without office",
+        SITE,
+        {"office: imigrasi": "office: imigrasy"},
+        {"assignments[1].office": "Did you mean 'imigrasi'"},
+    ),
     Broken("weekday of no month", SITE, {"wed#3": "wed#6"}, {"assignments[1].on[1]": "should match"}),
-    Broken("frozen for ever", SITE, {"status: active": "status: frozen\nstatus_reason: tax season"}, {"": "needs status_until"}),
+    Broken(
+        "frozen for ever",
+        SITE,
+        {"status: active": "status: frozen\nstatus_reason: tax season"},
+        {"": "needs status_until"},
+    ),
     Broken("cordoned without reason", SITE, {"status: active": "status: cordoned"}, {"": "needs a status_reason"}),
     Broken("key twice", SITE, {"building: b1": "building: b1\nbuilding: b2"}, {"building": "given twice"}),
     Broken("no YAML", SITE, {"size: medium": "size: [medium"}, {"": "not YAML"}),
     Broken("image by tag", TENANT, {"@sha256:": ":1.2 #"}, {"services[0].image": "should match"}),
     Broken("category and replicas", TENANT, {"replicas: 2": "replicas: 1"}, {"": "at least 2 replicas"}),
     Broken("review on no day", TENANT, {'"2027-06-30"': '"2027-06-31"'}, {"review": "should be a date"}),
-    Broken("cluster unknown", TENANT, {"clusters: [cikarang, batam]": "clusters: [cikarang, batan]"}, {"clusters[1]": "Did you mean 'batam'"}),
-    Broken("needs nobody", TENANT, {"tenant: identitas": "tenant: identitias"}, {"reaches[0].tenant": "Did you mean 'identitas'"}),
-    Broken("required field gone", TENANT, {"retention: 3650d": "retenton: 3650d"}, {"retention": "required", "retenton": "Did you mean 'retention'"}),
+    Broken(
+        "cluster unknown",
+        TENANT,
+        {"clusters: [cikarang, batam]": "clusters: [cikarang, batan]"},
+        {"clusters[1]": "Did you mean 'batam'"},
+    ),
+    Broken(
+        "needs nobody",
+        TENANT,
+        {"tenant: identitas": "tenant: identitias"},
+        {"reaches[0].tenant": "Did you mean 'identitas'"},
+    ),
+    Broken(
+        "required field gone",
+        TENANT,
+        {"retention: 3650d": "retenton: 3650d"},
+        {"retention": "required", "retenton": "Did you mean 'retention'"},
+    ),
     Broken("quota without unit", TENANT, {"memory: 4Gi": "memory: 4GB"}, {"quota.memory": "should match"}),
-    Broken("four things at once", TENANT,
-           {"data_class: confidential": "data_class: secret-ish", "port: 8080": "port: 80", "rpo: 1h": "rpo: soon",
-            "public: true": "public: ja"},
-           {"data_class": "'public'", "services[0].port": "greater than or equal to 1024", "recovery.rpo": "should match",
-            "services[0].public": "boolean"}),
+    Broken(
+        "four things at once",
+        TENANT,
+        {
+            "data_class: confidential": "data_class: secret-ish",
+            "port: 8080": "port: 80",
+            "rpo: 1h": "rpo: soon",
+            "public: true": "public: ja",
+        },
+        {
+            "data_class": "'public'",
+            "services[0].port": "greater than or equal to 1024",
+            "recovery.rpo": "should match",
+            "services[0].public": "boolean",
+        },
+    ),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_every_problem_of_a_broken_file_is_said_with_file_line_key_and_fix(case: Broken, root, balai, tmp_path: Path) -> None:
+def test_every_problem_of_a_broken_file_is_said_with_file_line_key_and_fix(
+    case: Broken, root, balai, tmp_path: Path
+) -> None:
     inventories = tmp_path / "inventories"
     shutil.copytree(root / "inventories", inventories)
     path = inventories / case.file
@@ -76,12 +136,14 @@ def test_every_problem_of_a_broken_file_is_said_with_file_line_key_and_fix(case:
     assert "Traceback" not in done.stderr
     assert said[0] == f"{len(case.said)} problem(s):"
     for key, words in case.said.items():
-        (line,) = [line for line in said[1:] if words in line and f": {key}: " in line or (not key and words in line)]
+        (line,) = [line for line in said[1:] if (words in line and f": {key}: " in line) or (not key and words in line)]
         place = re.search(rf"{path.name}:(\d+): ", line)
         assert place, line
         assert line.rstrip().endswith((".", "?")), "the fix is a sentence"
         if key and words != "required":
-            assert key.rsplit(".", 1)[-1].split("[")[0] in "".join(text.splitlines()[max(0, int(place[1]) - 4):int(place[1])])
+            assert key.rsplit(".", 1)[-1].split("[")[0] in "".join(
+                text.splitlines()[max(0, int(place[1]) - 4) : int(place[1])]
+            )
 
 
 def test_problems_of_several_files_are_said_together(root, balai, tmp_path: Path) -> None:
@@ -94,7 +156,10 @@ def test_problems_of_several_files_are_said_together(root, balai, tmp_path: Path
     done = balai("validate", "--root", str(inventories))
 
     assert done.returncode == 2
-    assert {Path(line.split(":")[0].strip()).name for line in done.stderr.splitlines()[1:]} == {"mpp-banyuwangi.yml", "pajak.yml"}
+    assert {Path(line.split(":")[0].strip()).name for line in done.stderr.splitlines()[1:]} == {
+        "mpp-banyuwangi.yml",
+        "pajak.yml",
+    }
 
 
 def test_a_missing_table_is_said_and_nothing_else_fails(root, balai, tmp_path: Path) -> None:
@@ -108,12 +173,15 @@ def test_a_missing_table_is_said_and_nothing_else_fails(root, balai, tmp_path: P
     assert "addresses.csv: there is no such file" in done.stderr
 
 
-@pytest.mark.parametrize(("row", "words"), [
-    ("mpp-banyuwangi,9\n", "stands on line 2 already"),
-    ("mpp-baru,0\n", "stands on line 2 already"),
-    ("mpp-baru,1024\n", "less than or equal to 1023"),
-    ("mpp-baru,satu\n", "integer"),
-])
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("mpp-banyuwangi,9\n", "stands on line 2 already"),
+        ("mpp-baru,0\n", "stands on line 2 already"),
+        ("mpp-baru,1024\n", "less than or equal to 1023"),
+        ("mpp-baru,satu\n", "integer"),
+    ],
+)
 def test_a_line_of_the_ledger_that_cannot_be_is_refused(row: str, words: str, root, balai, tmp_path: Path) -> None:
     inventories = tmp_path / "inventories"
     shutil.copytree(root / "inventories", inventories)

@@ -8,8 +8,14 @@ from balai.deploy import stacks_of
 from balai.estate import INVENTORIES, Estate, load_estate, load_site
 
 SERVICES = {
-    "civil service portal", "digital identity", "electronic tax service", "law information", "civil registry",
-    "digital government of banyuwangi", "regional taxes of banyuwangi", "public service portal",
+    "civil service portal",
+    "digital identity",
+    "electronic tax service",
+    "law information",
+    "civil registry",
+    "digital government of banyuwangi",
+    "regional taxes of banyuwangi",
+    "public service portal",
 }
 
 

@@ -47,9 +47,11 @@ def test_an_unknown_site_or_cluster_is_bad_input(balai) -> None:
 
 
 def test_the_lab_refuses_a_disk_that_would_fill_up(run, tmp_path: Path) -> None:
-    program = ("from lab import state; state.FREE_BYTES = 10**18; state.RUN = state.ROOT\n"
-               "import sys; from balai.errors import BalaiError\n"
-               "try: state.require_space()\nexcept BalaiError as e: print(e); sys.exit(e.exit_code)")
+    program = (
+        "from lab import state; state.FREE_BYTES = 10**18; state.RUN = state.ROOT\n"
+        "import sys; from balai.errors import BalaiError\n"
+        "try: state.require_space()\nexcept BalaiError as e: print(e); sys.exit(e.exit_code)"
+    )
 
     done = run(sys.executable, "-c", program, BALAI_LAB_STATE=str(tmp_path / "state"))
 
@@ -59,8 +61,10 @@ def test_the_lab_refuses_a_disk_that_would_fill_up(run, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_the_lab_refuses_to_start_without_root(run, root: Path) -> None:
-    program = ("import os, sys; from lab import state\nos.setuid(65534)\nfrom balai.errors import BalaiError\n"
-               "try: state.require_root()\nexcept BalaiError as e: print(e); sys.exit(e.exit_code)")
+    program = (
+        "import os, sys; from lab import state\nos.setuid(65534)\nfrom balai.errors import BalaiError\n"
+        "try: state.require_root()\nexcept BalaiError as e: print(e); sys.exit(e.exit_code)"
+    )
 
     done = run(sys.executable, "-c", program)
 

@@ -28,8 +28,21 @@ def test_a_denied_object_is_named_with_file_line_rule_and_fix(balai, tmp_path: P
 
 
 def test_objects_inside_a_list_and_on_standard_input_are_judged(balai) -> None:
-    item = json.dumps({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": [
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"hostPID": True, "containers": []}}]})
+    item = json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "List",
+            "metadata": {},
+            "items": [
+                {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "metadata": {"name": "a"},
+                    "spec": {"hostPID": True, "containers": []},
+                }
+            ],
+        }
+    )
 
     done = balai("check", "-", stdin=item)
 
@@ -38,8 +51,10 @@ def test_objects_inside_a_list_and_on_standard_input_are_judged(balai) -> None:
 
 
 def test_the_category_of_a_namespace_among_the_objects_counts(balai) -> None:
-    namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: tenant-x, labels: {balai.internal/tenant: x, " \
+    namespace = (
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: tenant-x, labels: {balai.internal/tenant: x, "
         "balai.internal/agency: djp, balai.internal/category: rendah, balai.internal/data-class: public}}\n---\n"
+    )
     pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: tenant-x}\nspec: {containers: [{name: c, image: x}]}\n"
 
     low, unknown = balai("check", "-", stdin=namespace + pod), balai("check", "-", stdin=pod)
@@ -63,9 +78,14 @@ def test_json_has_a_finding_for_each_rule_broken(balai) -> None:
     assert all(item["controls"] and item["remediation"]["id"] for item in found)
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("a: [1\n", "not YAML"), ("just text\n", "no Kubernetes object"), ("kind: Pod\n", "no Kubernetes object"),
-])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [1\n", "not YAML"),
+        ("just text\n", "no Kubernetes object"),
+        ("kind: Pod\n", "no Kubernetes object"),
+    ],
+)
 def test_what_is_no_manifest_is_bad_input(text: str, words: str, balai) -> None:
     done = balai("check", "-", stdin=text)
 

@@ -39,7 +39,9 @@ def test_a_rule_has_bad_cases_for_each_kind_it_judges(rule) -> None:
 def test_a_rule_that_only_warns_in_a_low_category_denies_where_nobody_knows_the_category() -> None:
     (case,) = [c for c in CASES if str(c) == "run_as_non_root/bad/Pod-uid-zero"]
 
-    modes = {category: {f.mode for f in JUDGE.judge(case.manifest, category)} for category in ("rendah", "tinggi", None)}
+    modes = {
+        category: {f.mode for f in JUDGE.judge(case.manifest, category)} for category in ("rendah", "tinggi", None)
+    }
 
     assert modes == {"rendah": {"warn"}, "tinggi": {"deny"}, None: {"deny"}}
 
@@ -73,8 +75,12 @@ def test_admission_covers_every_kind_with_a_pod_spec_and_ephemeral_containers() 
 
 
 def test_every_validation_names_its_rule_and_fits_on_one_line() -> None:
-    messages = [v["message"] for m in admission.compile_rules(load_rules()) if "validations" in m["spec"]
-                for v in m["spec"]["validations"]]
+    messages = [
+        v["message"]
+        for m in admission.compile_rules(load_rules())
+        if "validations" in m["spec"]
+        for v in m["spec"]["validations"]
+    ]
 
     assert {m.split("]")[0].lstrip("[") for m in messages} == {rule.id for rule in load_rules()}
     assert not any("\n" in m for m in messages)
@@ -84,7 +90,9 @@ def test_each_category_meets_each_rule_in_exactly_one_binding() -> None:
     """A gap between the selectors of two bindings would be a category that nothing is enforced for."""
     made = admission.compile_rules(load_rules())
     for policy in (m for m in made if m["kind"] == "ValidatingAdmissionPolicy"):
-        bindings = [m for m in made if m["kind"].endswith("Binding") and m["spec"]["policyName"] == policy["metadata"]["name"]]
+        bindings = [
+            m for m in made if m["kind"].endswith("Binding") and m["spec"]["policyName"] == policy["metadata"]["name"]
+        ]
         for category in ("rendah", "tinggi", "strategis", None):
             hits = [b for b in bindings if _selected(b, category)]
             assert len(hits) == 1, (policy["metadata"]["name"], category)

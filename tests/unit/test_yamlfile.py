@@ -10,11 +10,29 @@ from balai import yamlfile
 from balai.errors import DataError
 
 
-@pytest.mark.parametrize(("text", "value"), [
-    ("35.10", "35.10"), ("07:30", "07:30"), ("2026-11-24", "2026-11-24"), ("on", "on"), ("yes", "yes"), ("010", "010"),
-    ("1_000", "1_000"), ("1e3", "1e3"), ("12", 12), ("-3", -3), ("0", 0), ("true", True), ("True", "True"),
-    ("null", None), ("~", None), ("", None), ('"12"', "12"), ("0x1f", "0x1f"),
-])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("35.10", "35.10"),
+        ("07:30", "07:30"),
+        ("2026-11-24", "2026-11-24"),
+        ("on", "on"),
+        ("yes", "yes"),
+        ("010", "010"),
+        ("1_000", "1_000"),
+        ("1e3", "1e3"),
+        ("12", 12),
+        ("-3", -3),
+        ("0", 0),
+        ("true", True),
+        ("True", "True"),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ('"12"', "12"),
+        ("0x1f", "0x1f"),
+    ],
+)
 def test_a_scalar_is_what_it_looks_like(text: str, value: Any) -> None:
     assert yamlfile.parse(f"key: {text}\n", "f.yml").data == {"key": value}
 

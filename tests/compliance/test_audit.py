@@ -1,0 +1,49 @@
+"""
+The auditors' suite: one test for each result of the live audit.
+
+    pytest tests/compliance --site mpp-banyuwangi --cluster cikarang
+
+What could not be judged fails as well, unless its kind of machine is named with --dark; a result
+that only says why it could not run on this machine is skipped with that reason.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from balai.audit import Audit, Result, Status, audit
+from balai.estate import INVENTORIES, load_estate, load_site
+
+pytestmark = [pytest.mark.compliance]
+LEAST_CONTROLS = 25
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Audit once, while the tests are collected, and make a test of each result."""
+    if "found" not in metafunc.fixturenames:
+        return
+    site, cluster = metafunc.config.getoption("--site"), metafunc.config.getoption("--cluster")
+    view = load_site(INVENTORIES / "sites" / f"{site}.yml") if site else None
+    found = audit(load_estate(), view, cluster)
+    metafunc.config.stash[KEY] = found
+    metafunc.parametrize("found", found.results, ids=lambda r: f"{r.target}-{r.check}".replace(" ", "_"))
+
+
+KEY = pytest.StashKey[Audit]()
+
+
+def test_it_is_as_the_baseline_asks(found: Result, pytestconfig: pytest.Config) -> None:
+    dark = [f"-{kind}-" for kind in pytestconfig.getoption("--dark")]
+    if found.status is Status.DNF and any(kind in found.target for kind in dark):
+        pytest.skip(f"{found.target} is declared dark: {found.detail['en']}")
+    if found.status in (Status.DNF, Status.MISS) and not found.detail["en"].startswith("unreachable"):
+        pytest.skip(f"{found.check} on {found.target}: {found.detail['en']}")
+
+    assert found.status is Status.PASS, f"{found.title['en']}: {found.detail['en']}; seen: {found.evidence}"
+
+
+def test_enough_of_the_catalogue_was_judged(pytestconfig: pytest.Config) -> None:
+    if not (pytestconfig.getoption("--site") and pytestconfig.getoption("--cluster")):
+        pytest.skip("the count is about a site and a cluster together: give both --site and --cluster")
+
+    assert len(pytestconfig.stash[KEY].covered) >= LEAST_CONTROLS
