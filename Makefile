@@ -23,7 +23,7 @@ tools: .venv/.complete  ## Install packages, find or build the engines
 	@$(PY) -m lab tools
 
 check: .venv/.complete  ## Lint, types and unit tests: offline, without root
-	.venv/bin/ruff check .
+	.venv/bin/ruff check . && .venv/bin/ruff format --check -q .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/yamllint --strict .
@@ -31,7 +31,8 @@ check: .venv/.complete  ## Lint, types and unit tests: offline, without root
 	.venv/bin/pytest -q -m "not lab"
 
 test: check up  ## Everything, engines and hosts included
-	. $${BALAI_LAB_STATE:-/var/lib/balai-lab}/env && .venv/bin/pytest -q -m lab
+	. $${BALAI_LAB_STATE:-/var/lib/balai-lab}/env && .venv/bin/pytest -q -m lab \
+		&& .venv/bin/pytest -q tests/compliance --site mpp-banyuwangi --cluster cikarang --dark kiosk --dark display
 
 lock: .venv/.complete  ## Pin requirements.in anew
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 requirements.in -o requirements.lock
