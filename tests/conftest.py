@@ -52,3 +52,8 @@ def run() -> Run:
 def balai(run: Run) -> Run:
     """Run `balai` as a user would."""
     return lambda *argv, **options: run(sys.executable, "-m", "balai", *argv, **options)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that take the lab down run after all others."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
