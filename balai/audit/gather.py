@@ -62,10 +62,11 @@ class ClusterEvidence:
 def hosts(view: SiteView, ssh_config: str | None = None) -> list[HostEvidence]:
     """Gather from every managed machine of a site, several at a time; a dark one is a row as well."""
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda machine: _host(machine, ssh_config), view.machines))
+        return list(pool.map(lambda machine: host(machine, ssh_config), view.machines))
 
 
-def _host(machine: Machine, ssh_config: str | None) -> HostEvidence:
+def host(machine: Machine, ssh_config: str | None) -> HostEvidence:
+    """Gather from one machine over one SSH session; never raises: why there is nothing is in the evidence."""
     config = ssh_config or os.environ.get("BALAI_SSH_CONFIG")
     argv = [
         "ssh",
