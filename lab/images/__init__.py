@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from balai.errors import EnvironmentFault
-from lab.toolchain import cache_root
+from lab.toolchain import cache_root, find_go
 
 HERE = Path(__file__).parent
 REGISTRY = "registry.balai.internal/lab"
@@ -54,7 +54,7 @@ def build() -> dict[str, Image]:
 def _compile(binary: Path) -> None:
     partial = binary.with_name(f".page.{os.getpid()}")
     run = subprocess.run(
-        ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", str(partial), "."],
+        [find_go() or "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", str(partial), "."],
         cwd=HERE / "page",
         capture_output=True,
         text=True,

@@ -171,7 +171,7 @@ def _answers(tool: Tool, path: Path) -> bool:
 
 
 def _build(tool: Tool, tell: Any) -> Found:
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    go = find_go()
     if go is None:
         raise _missing(tool, "it cannot be built because there is no `go`: install Go 1.21 or later")
     target = tool.cached
@@ -212,6 +212,11 @@ def _build(tool: Tool, tell: Any) -> Found:
         finally:
             partial.unlink(missing_ok=True)
     return Found(tool=tool, path=target, origin="built", seconds=time.monotonic() - began)
+
+
+def find_go() -> str | None:
+    """Return the path of the Go command, also where it was unpacked and not put on PATH."""
+    return shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
 
 
 def _missing(tool: Tool, reason: str) -> EnvironmentFault:
