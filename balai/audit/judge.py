@@ -119,7 +119,7 @@ def audit(
         for host in gather.hosts(site, ssh_config):
             expected = {"site": site.site.name, "name": host.machine.name, "timezone": site.timezone}
             results += [
-                _judge(check, host.machine.name, host.facts, expected, host.at, host.error or "no answer")
+                judge_facts(check, host.machine.name, host.facts, expected, host.at, host.error or "no answer")
                 for check in fact_checks()
                 if check.target == "host"
             ]
@@ -145,7 +145,7 @@ def _cluster(estate: Estate, name: str) -> list[Result]:
     try:
         evidence = gather.cluster(gather.reach(declared.kubeconfig_context))
     except EnvironmentFault as fault:
-        return [_judge(check, f"cluster {name}", None, {}, time.time(), str(fault)) for check in checks]
+        return [judge_facts(check, f"cluster {name}", None, {}, time.time(), str(fault)) for check in checks]
     compiled = admission.compile_rules(load_rules())
     expected = {
         "tenants": sorted(tenants),
@@ -159,14 +159,14 @@ def _cluster(estate: Estate, name: str) -> list[Result]:
         },
     }
     results = [
-        _judge(check, f"cluster {name}", evidence.facts, expected, evidence.at)
+        judge_facts(check, f"cluster {name}", evidence.facts, expected, evidence.at)
         for check in checks
         if check.target == "cluster"
     ]
     for namespace in sorted({*tenants, *evidence.tenants}):
         tenant = tenants.get(namespace)
         results += [
-            _judge(
+            judge_facts(
                 check,
                 namespace,
                 evidence.tenants.get(namespace),
@@ -214,7 +214,21 @@ def _rules(registries: list[str], evidence: gather.ClusterEvidence) -> list[Resu
     return results
 
 
-def _judge(check: FactCheck, target: str, facts: Json | None, expected: Json, at: float, error: str = "") -> Result:
+def judge_facts(
+    check: FactCheck, target: str, facts: Json | None, expected: Json, at: float, error: str = ""
+) -> Result:
+    """
+    Return one check's result on one object.
+
+    Args:
+        check: What is asked.
+        target: Name of the object in the report.
+        facts: What was gathered there; None when nothing could be.
+        expected: What the estate says of it.
+        at: Time of the evidence, seconds since 1970.
+        error: Why there are no facts.
+    """
+
     def result(status: Status, detail: Json, evidence: Json | None = None) -> Result:
         return Result(
             check=check.id,

@@ -45,6 +45,7 @@ def html(audit: Audit) -> str:
     ordered = sorted(audit.results, key=lambda r: (ORDER[r.status], r.target, r.check))
     return environment.get_template("report.html.j2").render(
         t=say,
+        age=lambda result: _age(audit, result),
         subjects=audit.subjects,
         counts=counts(audit.results),
         covered=len(audit.covered),
@@ -93,10 +94,15 @@ def _as_json(audit: Audit) -> dict[str, Any]:
         "began": _when(audit.began),
         "seconds": round(audit.seconds, 2),
         "counts": counts(audit.results),
-        "results": [result.as_json() for result in audit.results],
+        "results": [{**result.as_json(), "age_seconds": _age(audit, result)} for result in audit.results],
         "controls_with_result": audit.covered,
         "controls_without_result": [{"id": c.id, "why": why.model_dump()} for c, why in audit.unchecked],
     }
+
+
+def _age(audit: Audit, result: Result) -> int:
+    """Return how old the evidence was, in seconds, when the audit ended."""
+    return max(0, round(audit.began + audit.seconds - result.at))
 
 
 def _when(seconds: float) -> str:
