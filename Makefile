@@ -31,7 +31,7 @@ check: .venv/.complete  ## Lint, types and unit tests: offline, without root
 	.venv/bin/pytest -q -m "not lab"
 
 test: check up  ## Everything, engines and hosts included
-	. $${BALAI_LAB_STATE:-/var/lib/balai-lab}/env && .venv/bin/pytest -q -m lab \
+	. $${BALAI_LAB_STATE:-/var/lib}/balai-lab/env && .venv/bin/pytest -q -m lab \
 		&& .venv/bin/pytest -q tests/compliance --site mpp-banyuwangi --cluster cikarang --dark kiosk --dark display
 
 lock: .venv/.complete  ## Pin requirements.in anew

@@ -283,6 +283,11 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
                 "data centre",
                 list(estate.data_centres),
             )
+    yield from _shared(
+        documents, "Cluster", {c.name: c.kubeconfig_context for c in estate.clusters.values()}, "kubeconfig_context"
+    )
+    yield from _shared(documents, "DataCentre", {d.name: str(d.index) for d in estate.data_centres.values()}, "index")
+    yield from _shared(documents, "Tenant", {t.name: t.group for t in estate.tenants.values()}, "group")
     for tenant in estate.tenants.values():
         yield from _tenant_problems(estate, tenant, documents[f"Tenant:{tenant.name}"])
 
@@ -322,6 +327,22 @@ def _site_problems(site: Site, document: Document) -> Iterable[Problem]:
         if assignment.office not in offices:
             yield _unknown(
                 document, ("assignments", n, "office"), assignment.office, "office of the site", sorted(offices)
+            )
+
+
+def _shared(documents: dict[str, Document], model: str, values: dict[str, str], key: str) -> Iterable[Problem]:
+    """Yield a problem for each value that must be one object's own and is another's too."""
+    first: dict[str, str] = {}
+    for name, value in values.items():
+        if first.setdefault(value, name) != name:
+            document = documents[f"{model}:{name}"]
+            yield Problem(
+                file=document.name,
+                line=document.line((key,)),
+                key=key,
+                given=repr(value),
+                bound=f"{first[value]} has it already",
+                fix="Give it one of its own.",
             )
 
 

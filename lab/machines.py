@@ -156,7 +156,7 @@ def start() -> list[Host]:
     for bridge in BRIDGES.values():
         if bridge not in network.ip("-br", "link", netns=NETNS):
             network.ip("link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0", netns=NETNS)
-            network.ip("link", "set", bridge, "up", netns=NETNS)
+        network.ip("link", "set", bridge, "up", netns=NETNS)
     network.cable(CABLE, NETNS, "technician", f"{management[254]}/{management.prefixlen}")
     network.ip("link", "set", "technician", "master", BRIDGES[Zone.MANAGEMENT], "up", netns=NETNS)
     found = hosts()

@@ -30,19 +30,18 @@ def exists(netns: str) -> bool:
 
 def make(netns: str) -> None:
     """Make a namespace that forwards; nothing happens where it is there already."""
-    if exists(netns):
-        return
-    ip("netns", "add", netns)
+    if not exists(netns):
+        ip("netns", "add", netns)
     ip("link", "set", "lo", "up", netns=netns)
     run(["nsenter", f"--net=/run/netns/{netns}", "sysctl", "-qw", "net.ipv4.ip_forward=1"], sentence=SENTENCE)
 
 
 def cable(outside: str, netns: str, inside: str, address: str) -> None:
     """Lay a veth pair from the machine into a namespace and give the machine's end its address."""
-    if outside in links():
-        return
-    ip("link", "add", outside, "type", "veth", "peer", "name", inside, "netns", netns)
-    ip("addr", "add", address, "dev", outside)
+    # Each step may have been the last of a killed run: only what exists is not made again.
+    if outside not in links():
+        ip("link", "add", outside, "type", "veth", "peer", "name", inside, "netns", netns)
+    ip("addr", "replace", address, "dev", outside)
     ip("link", "set", outside, "up")
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from balai.errors import EnvironmentFault
 
-ROOT = Path(os.environ.get("BALAI_LAB_STATE", "/var/lib/balai-lab"))
+# A folder of its own below whatever is named: `down` removes it whole.
+ROOT = Path(os.environ.get("BALAI_LAB_STATE", "/var/lib")) / "balai-lab"
 RUN = Path("/run/balai-lab")  # sockets: their paths must stay below 108 characters
 PKI = ROOT / "pki"
 LOGS = ROOT / "logs"

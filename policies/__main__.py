@@ -1,8 +1,8 @@
 """
 The policy pack: `pulumi preview --policy-pack policies`.
 
-Two policies, one mandatory and one advisory, run every rule; a rule decides by the SPBE category in the
-object's labels which of the two it belongs to. More policies would each decode every resource again.
+Two policies, one mandatory and one advisory, run every rule; the SPBE category of the tenant that owns the
+namespace decides which of the two a finding belongs to. More policies would each decode every resource again.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pulumi_policy import (
     ResourceValidationPolicy,
 )
 
+from balai.estate import load_estate
 from balai.rules import Judge
-from balai.rules.evaluate import CATEGORIES
-from balai.rules.lens import LABEL
 from balai.rules.model import Mode
 
 JUDGE = Judge("plan")
+CATEGORIES = {tenant.namespace: tenant.category for tenant in load_estate().tenants.values()}
 
 
 def _policy(mode: Mode, level: EnforcementLevel, description: str) -> ResourceValidationPolicy:
@@ -31,9 +31,8 @@ def _policy(mode: Mode, level: EnforcementLevel, description: str) -> ResourceVa
             return
         group_version, kind = args.resource_type.split(":")[1:]
         manifest: dict[str, Any] = {"apiVersion": group_version, "kind": kind, **args.props}
-        labels = (manifest.get("metadata") or {}).get("labels") or {}
-        category = labels.get(f"{LABEL}category")
-        for finding in JUDGE.judge(manifest, category if category in CATEGORIES else None):
+        namespace = (manifest.get("metadata") or {}).get("namespace") or ""
+        for finding in JUDGE.judge(manifest, CATEGORIES.get(namespace)):
             if finding.mode == mode:
                 report(str(finding), None)
 

@@ -45,6 +45,8 @@ def _program(stack: str, estate: Estate) -> None:
     cluster, tenant = estate.clusters.get(cluster_name), estate.tenants.get(tenant_name)
     if layer == "foundation" and cluster and not tenant_name:
         foundation(cluster)
+    elif layer == "tenant" and cluster and tenant and tenant.status == "decommissioning":
+        raise pulumi.RunError(f"tenant {tenant.name} is decommissioning: its stack is no longer brought up.")
     elif layer == "tenant" and cluster and tenant:
         tenant_stack(estate, cluster, tenant)
     else:

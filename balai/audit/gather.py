@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from balai.errors import EnvironmentFault
 from balai.estate import Machine, SiteView
-from balai.kube import Cluster
+from balai.kube import ApiError, Cluster
+from balai.rules import admission
 from balai.rules.lens import LABEL, POD_KINDS
 
 Json = dict[str, Any]
@@ -105,7 +107,10 @@ def cluster(api: Cluster) -> ClusterEvidence:
     at = time.time()
     with ThreadPoolExecutor(6) as pool:
         futures = {key: pool.submit(api.list, version, kind) for key, (version, kind) in LISTS.items()}
-        found = {key: future.result() for key, future in futures.items()}
+        try:
+            found = {key: future.result() for key, future in futures.items()}
+        except ApiError as error:
+            raise EnvironmentFault(f"The API server refused to be read: {error}") from error
     by_namespace: dict[str, dict[str, list[Json]]] = defaultdict(lambda: defaultdict(list))
     for key, items in found.items():
         for item in items:
@@ -128,11 +133,18 @@ def cluster(api: Cluster) -> ClusterEvidence:
             }
     facts: Json = {
         "tenants": sorted(tenants),
-        "policies": [p["metadata"]["name"] for p in found["policies"]],
-        "bindings": [b["metadata"]["name"] for b in found["bindings"]],
+        "namespaces": sorted(n["metadata"]["name"] for n in found["namespaces"]),
+        "walls": {
+            item["metadata"]["name"]: admission.fingerprint(item)
+            for key in ("policies", "bindings")
+            for item in found[key]
+        },
+        "params": _params(api),
         **_probe(api),
     }
-    owned = [item for kind in POD_KINDS for item in found[kind] if not item["metadata"].get("ownerReferences")]
+    # What another judged object controls is judged there; a mere reference to an owner hides nothing.
+    judged = {item["metadata"]["uid"] for kind in POD_KINDS for item in found[kind]}
+    owned = [item for kind in POD_KINDS for item in found[kind] if not _controlled(item, judged)]
     return ClusterEvidence(
         at=at,
         facts=facts,
@@ -142,6 +154,23 @@ def cluster(api: Cluster) -> ClusterEvidence:
             *(item for item in owned if item["metadata"].get("namespace") in tenants),
         ],
     )
+
+
+def _controlled(item: Json, judged: set[str]) -> bool:
+    if (item.get("spec") or {}).get("ephemeralContainers"):  # added to the pod, unknown to its controller
+        return False
+    owners = item["metadata"].get("ownerReferences") or []
+    return any(owner.get("controller") and owner["uid"] in judged for owner in owners)
+
+
+def _params(api: Cluster) -> Json:
+    try:
+        found: Json = api.request(
+            "GET", f"/api/v1/namespaces/{admission.PARAMS_NAMESPACE}/configmaps/{admission.PARAMS_NAME}"
+        )
+    except ApiError:
+        return {}
+    return dict(found.get("data") or {})
 
 
 def _probe(api: Cluster) -> Json:

@@ -22,6 +22,7 @@ from balai.rules.model import Titles
 
 POLICIES = Path(__file__).resolve().parent.parent.parent / "policies"
 Json = dict[str, Any]
+PLATFORM = ["balai-gateway", "balai-system", "default", "kube-node-lease", "kube-public", "kube-system"]
 
 
 class Unless(Model):
@@ -150,13 +151,9 @@ def _cluster(estate: Estate, name: str) -> list[Result]:
     expected = {
         "tenants": sorted(tenants),
         "today": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        **{
-            key: [m["metadata"]["name"] for m in compiled if m["kind"] == kind]
-            for key, kind in (
-                ("policies", "ValidatingAdmissionPolicy"),
-                ("bindings", "ValidatingAdmissionPolicyBinding"),
-            )
-        },
+        "walls": {m["metadata"]["name"]: admission.fingerprint(m) for m in compiled},
+        "params": admission.params(declared.registries),
+        "platform": PLATFORM,
     }
     results = [
         judge_facts(check, f"cluster {name}", evidence.facts, expected, evidence.at)
@@ -170,7 +167,7 @@ def _cluster(estate: Estate, name: str) -> list[Result]:
                 check,
                 namespace,
                 evidence.tenants.get(namespace),
-                {**expected, "group": tenant.group if tenant else ""},
+                {**expected, "group": tenant.group if tenant else "", "category": tenant.category if tenant else ""},
                 evidence.at,
                 "the namespace is not there",
             )

@@ -35,11 +35,13 @@ def guard(registries: list[str], category: Category | None) -> None:
         manifest["metadata"].setdefault("name", args.name)
         refusals = []
         for finding in judge.judge(manifest, category):
-            if finding.mode == "deny" and not undecided:
+            # An update knows every value but secrets, which no rule needs: nothing is undecided there.
+            open_question = undecided and pulumi.runtime.is_dry_run()
+            if finding.mode == "deny" and not open_question:
                 pulumi.log.error(str(finding))
                 refusals.append(str(finding))
             else:
-                pulumi.log.warn(f"{finding}{' (undecided: a value is not known yet)' if undecided else ''}")
+                pulumi.log.warn(f"{finding}{' (undecided: a value is not known yet)' if open_question else ''}")
         if refusals and not pulumi.runtime.is_dry_run():
             raise Refused("; ".join(refusals))
 

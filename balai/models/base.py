@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union
 
@@ -21,10 +22,8 @@ class Model(BaseModel):
 
 
 def _is_date(value: str) -> str:
-    import datetime
-
     try:
-        datetime.date.fromisoformat(value)
+        datetime.datetime.strptime(value, "%Y-%m-%d")  # fromisoformat would take 20261124 as well
     except ValueError:
         raise ValueError("should be a date like 2026-11-24") from None
     return value

@@ -94,6 +94,8 @@ class Tenant(Model):
 
     @model_validator(mode="after")
     def _replicas_fit_the_category(self) -> Tenant:
+        if self.group != f"balai:tenant:{self.name}":
+            raise ValueError(f"group should be balai:tenant:{self.name}, so that no tenant can name another's people")
         least = MIN_REPLICAS[self.category]
         if few := [s.name for s in self.services if s.replicas < least]:
             raise ValueError(

@@ -8,6 +8,8 @@ namespace; one whose category is unknown is held to the strictest.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -45,7 +47,7 @@ def compile_rules(
             groups[rule.subject, tuple(rule.mode[c] for c in CATEGORIES)].append(rule)
     made = []
     for (subject, modes), members in sorted(groups.items()):
-        name = f"{prefix}-{subject}-{'-'.join(sorted(set(modes)))}"
+        name = f"{prefix}-{subject}-{'-'.join(modes)}"
         made.append(_policy(name, subject, members))
         by_mode: dict[Mode, list[Category]] = defaultdict(list)
         for category, mode in zip(CATEGORIES, modes, strict=True):
@@ -53,6 +55,25 @@ def compile_rules(
         for mode, categories in by_mode.items():
             made.append(_binding(name, mode, categories, subject, only_namespaces, action))
     return made
+
+
+def fingerprint(item: Json) -> str:
+    """Return a hash of what a policy or binding enforces, without what the API server adds to it."""
+    spec = item["spec"]
+    rules = (spec.get("matchConstraints") or {}).get("resourceRules") or []
+    selector = (spec.get("matchResources") or {}).get("namespaceSelector") or {}
+    decisive = {
+        "validations": [v["expression"] for v in spec.get("validations") or []],
+        "variables": [[v["name"], v["expression"]] for v in spec.get("variables") or []],
+        "conditions": [c["expression"] for c in spec.get("matchConditions") or []],
+        "resources": [[sorted(r["operations"]), sorted(r["resources"])] for r in rules],
+        "failure": spec.get("failurePolicy"),
+        "policy": spec.get("policyName"),
+        "actions": sorted(spec.get("validationActions") or []),
+        "selector": selector.get("matchExpressions") or [],
+        "params": [(spec.get("paramRef") or {}).get(key) for key in ("name", "namespace", "parameterNotFoundAction")],
+    }
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def params(registries: list[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 @pytest.fixture(scope="session")
 def lab() -> Path:
     """Folder of the running lab's state."""
-    return Path(os.environ.get("BALAI_LAB_STATE", "/var/lib/balai-lab"))
+    return Path(os.environ.get("BALAI_LAB_STATE", "/var/lib")) / "balai-lab"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def test_a_start_killed_in_its_middle_ends_well_the_next_time_and_down_leaves_no
     assert third.returncode == 0
     assert "9 stacks" in third.stderr
     assert " 0 changed" in third.stderr
-    assert "router-1 ok=17 changed=0" in third.stderr
+    assert re.search(r"router-1 ok=\d+ changed=0", third.stderr)
     assert "FAIL 0" in third.stderr
 
 

@@ -48,6 +48,9 @@ class InventoryModule(BaseInventoryPlugin):
             view = load_site(Path(path))
         except DataError as error:
             raise AnsibleParserError(f"{len(error.problems)} problem(s) in the site's files:\n{error}") from None
+        others = {host.vars.get("balai_site_file") for host in inventory.hosts.values()} - {None, path}
+        if others:
+            raise AnsibleParserError(f"one site a run: {path} was named beside {', '.join(sorted(others))}")
         site_group = view.site.name.replace("-", "_")
         for group in [*GROUPS.values(), site_group]:
             inventory.add_group(group)
@@ -55,6 +58,7 @@ class InventoryModule(BaseInventoryPlugin):
             inventory.add_host(machine.name, group=GROUPS[machine.kind])
             inventory.add_host(machine.name, group=site_group)
             inventory.set_variable(machine.name, "ansible_host", machine.address)
+            inventory.set_variable(machine.name, "balai_site_file", path)
         for name, value in variables(view).items():
             inventory.set_variable("all", name, value)
         for name, value in of_routers(view).items():
