@@ -1,8 +1,8 @@
 """
 The rules inside the program: plain `pulumi up` is governed without a policy pack.
 
-A preview reports everything that is wrong and fails; an update refuses the object before the
-provider sees it. What a preview cannot know yet is said to be undecided, and judged in the update.
+Whoever declares an object that a rule denies is told each rule, and the object is refused before the
+provider sees it, in a preview as in an update. What a preview cannot know yet is said to be undecided, and judged in the update.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def guard(registries: list[str], category: Category | None) -> None:
                 refusals.append(str(finding))
             else:
                 pulumi.log.warn(f"{finding}{' (undecided: a value is not known yet)' if open_question else ''}")
-        if refusals and not pulumi.runtime.is_dry_run():
+        if refusals:
             raise Refused("; ".join(refusals))
 
     pulumi.runtime.register_resource_transform(transform)

@@ -54,8 +54,10 @@ def main() -> int:
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
         return BAIL
-    except Exception:
-        pulumi.log.error(traceback.format_exc())
+    except Exception as error:
+        # A transform that refused has said why already; the SDK adds only its own frames to it.
+        refused = str(error).partition("Invoke callback ")[2].partition(" error: ")[2]
+        pulumi.log.error(refused.partition(":\n")[0] if refused else traceback.format_exc())
         return BAIL
     finally:
         sys.stdout.flush()
