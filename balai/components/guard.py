@@ -1,8 +1,9 @@
 """
 The rules inside the program: plain `pulumi up` is governed without a policy pack.
 
-Whoever declares an object that a rule denies is told each rule, and the object is refused before the
-provider sees it, in a preview as in an update. What a preview cannot know yet is said to be undecided, and judged in the update.
+Whoever declares an object that a rule denies is told each rule, and the object is refused before
+the provider sees it, in a preview as in an update. What a preview cannot know yet is said to be
+undecided, and judged in the update.
 """
 
 from __future__ import annotations
