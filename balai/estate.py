@@ -38,6 +38,7 @@ from balai.yamlfile import Document
 
 # A government keeps its own inventories in a repository of its own and names the folder.
 INVENTORIES = Path(os.environ.get("BALAI_INVENTORIES") or Path(__file__).resolve().parent.parent / "inventories")
+DEVICE_BOUNDS = {"router": (1, 2), "server": (1, 4), "kiosk": (0, 40), "display": (0, 40), "counters": (1, 128)}
 _M = TypeVar("_M", bound=Model)
 
 
@@ -127,6 +128,8 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
 
     def folder(model: type[_M], name: str) -> dict[str, _M]:
         found: dict[str, _M] = {}
+        if not (root / name).is_dir():
+            problems.append(_problem(root / name, "there is no such folder", "Restore it; an empty one may be empty."))
         for path in sorted((root / name).glob("*")):
             if path.suffix != ".yml":
                 problems.append(_problem(path, "the name should end in .yml", "Rename the file, or move it away."))
@@ -226,7 +229,9 @@ def _one(model: type[_M], path: Path, documents: dict[str, Document]) -> _M:
 def _table(model: type[_M], path: Path) -> list[_M]:
     """Read a CSV file; integers of the model are read as such, and a key stands once."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
+    except (UnicodeDecodeError, IsADirectoryError):
+        raise DataError([_problem(path, "the table cannot be read", "Save it as CSV in UTF-8.")]) from None
     except FileNotFoundError:
         raise DataError([_problem(path, "there is no such file", "Restore it from the project's history.")]) from None
     numbers = {name for name, f in model.model_fields.items() if f.annotation is int}
@@ -235,7 +240,11 @@ def _table(model: type[_M], path: Path) -> list[_M]:
     seen: dict[tuple[str, str], int] = {}
     unique = ["code"] if model is Region else ["site", "index"]
     for line, raw in enumerate(csv.DictReader(io.StringIO(text)), start=2):
-        row = {k: int(v) if k in numbers and v and v.isdigit() else v for k, v in raw.items() if k is not None}
+        row = {
+            k: int(v) if k in numbers and v and v.isascii() and v.isdigit() else v
+            for k, v in raw.items()
+            if k is not None
+        }
         document = Document(name=shown(path), data=row, lines={(): line, **{(k,): line for k in row}})
         try:
             rows.append(load(model, document))
@@ -296,7 +305,8 @@ def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iter
     if tenant.owner not in estate.agencies:
         yield _unknown(document, ("owner",), tenant.owner, "agency", list(estate.agencies))
     for n, name in enumerate(tenant.manifests):
-        if not (estate.root / name).is_file():
+        path = (estate.root / name).resolve()
+        if not path.is_file() or not path.is_relative_to(estate.root.resolve()):
             yield _unknown(document, ("manifests", n), name, "file below the inventories", [])
     if tenant.region and tenant.region not in estate.regions:
         yield _unknown(document, ("region",), tenant.region, "region", list(estate.regions))
@@ -321,7 +331,18 @@ def _site_problems(site: Site, document: Document) -> Iterable[Problem]:
                 key=f"offices[{n}].slot",
                 given=str(office.slot),
                 bound="another office has this slot, and its network",
-                fix=f"Take a free one, such as {min(set(range(64)) - set(slots))}.",
+                fix=f"Take a free one, such as {min(set(range(64)) - set(slots), default='none: all 64 are taken')}.",
+            )
+    for kind, count in site.devices.items():
+        least, most = DEVICE_BOUNDS[kind]
+        if not least <= count <= most:
+            yield Problem(
+                file=document.name,
+                line=document.line(("devices", kind)),
+                key=f"devices.{kind}",
+                given=str(count),
+                bound=f"should be between {least} and {most}, what the address plan has room for",
+                fix="Correct the count.",
             )
     for n, assignment in enumerate(site.assignments):
         if assignment.office not in offices:

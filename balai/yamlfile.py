@@ -18,6 +18,7 @@ import yaml
 from balai.errors import DataError, Problem, shown
 
 Path_ = tuple[str | int, ...]
+MOST_NODES = 200_000  # the largest file has 5,000; anchors can make millions of a few lines
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -93,8 +94,14 @@ def parse(text: str, name: str) -> Document:
     problems: list[Problem] = []
     lines: dict[Path_, int] = {(): 1}
 
+    budget, last = iter(range(MOST_NODES)), 1
+
     def build(node: yaml.Node, path: Path_) -> Any:
-        lines.setdefault(path, node.start_mark.line + 1)
+        nonlocal last
+        if next(budget, None) is None:
+            raise RecursionError
+        last = node.start_mark.line + 1
+        lines.setdefault(path, last)
         if isinstance(node, yaml.MappingNode):
             result: dict[str, Any] = {}
             for key_node, value_node in node.value:
@@ -123,6 +130,19 @@ def parse(text: str, name: str) -> Document:
     try:
         root = loader.get_single_node()
         data = build(root, ()) if root is not None else None
+    except (ValueError, KeyError, RecursionError) as error:
+        raise DataError(
+            [
+                Problem(
+                    file=name,
+                    line=last,
+                    key="",
+                    given=type(error).__name__,
+                    bound="a value in this file is not what its form says, or it holds itself",
+                    fix="Write plain values; take out tags (!!) and anchors.",
+                )
+            ]
+        ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         what = getattr(error, "problem", None) or str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -51,4 +52,10 @@ def main() -> None:
     except BalaiError as error:
         click.echo(str(error), err=True)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("BALAI_DEBUG"):
+            raise
+        kind = type(error).__name__
+        click.echo(f"balai met something it does not know ({kind}: {error}); BALAI_DEBUG=1 shows where.", err=True)
+        sys.exit(3)
     sys.exit(code or 0)

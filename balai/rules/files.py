@@ -42,17 +42,8 @@ def read(text: str, name: str) -> list[Located]:
             line = node.start_mark.line + 1
             if value is None:
                 continue
-            items = (
-                value.get("items")
-                if isinstance(value, dict) and str(value.get("kind", "")).endswith("List")
-                else [value]
-            )
-            for item in items or []:
-                if (
-                    isinstance(item, dict)
-                    and isinstance(item.get("kind"), str)
-                    and isinstance(item.get("metadata"), dict)
-                ):
+            for item in _unwrapped(value):
+                if _is_object(item):
                     found.append(Located(file=name, line=line, manifest=item))
                 else:
                     problems.append(
@@ -65,6 +56,17 @@ def read(text: str, name: str) -> list[Located]:
                             bound="this is no Kubernetes object: kind and metadata are required",
                         )
                     )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        problems.append(
+            Problem(
+                file=name,
+                line=0,
+                key="",
+                given=type(error).__name__,
+                bound="a value in this file is not what its form says, or it holds itself",
+                fix="Quote texts that look like numbers or dates, and take out anchors that refer to themselves.",
+            )
+        )
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problems.append(
@@ -82,6 +84,24 @@ def read(text: str, name: str) -> list[Located]:
     if problems:
         raise DataError(problems)
     return found
+
+
+def _is_object(item: Any) -> bool:
+    if not isinstance(item, dict) or not isinstance(item.get("kind"), str):
+        return False
+    metadata = item.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("labels") or {}, dict):
+        return False
+    return all(isinstance(metadata.get(key, ""), str) for key in ("name", "namespace"))
+
+
+def _unwrapped(value: Any) -> Iterator[Any]:
+    """Yield an object, or those of a List, however deep the lists are."""
+    if isinstance(value, dict) and str(value.get("kind", "")).endswith("List") and isinstance(value.get("items"), list):
+        for item in value["items"]:
+            yield from _unwrapped(item)
+    else:
+        yield value
 
 
 def judge(objects: list[Located], category: Category | None) -> Iterator[tuple[Located, Finding]]:

@@ -26,8 +26,9 @@ KINDS: dict[str, dict[str, tuple[str, str, str]]] = {
 VARIABLES: dict[str, dict[str, str]] = {
     "podspec": {
         "podSpec": (
-            "object.?spec.?jobTemplate.?spec.?template.?spec"
-            ".or(object.?spec.?template.?spec).or(object.?spec).orValue({})"
+            "object.kind == 'Pod' ? object.?spec.orValue({}) : "
+            "object.kind == 'CronJob' ? object.?spec.?jobTemplate.?spec.?template.?spec.orValue({}) : "
+            "object.?spec.?template.?spec.orValue({})"
         ),
         "containers": (
             "variables.podSpec.?containers.orValue([]) + variables.podSpec.?initContainers.orValue([])"
@@ -54,9 +55,9 @@ def normalised(value: Any) -> Any:
         return {key: _with_default_volumes(item) if key == "volumes" else item for key, item in kept.items()}
     if isinstance(value, (list, tuple)):
         return [normalised(item) for item in value]
-    if isinstance(value, str) and type(value) is not str:
-        return str(value)
-    return value
+    if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 2**63):
+        return value
+    return str(value)  # dates and the like, which YAML makes of text and JSON does not know
 
 
 def _with_default_volumes(volumes: Any) -> Any:

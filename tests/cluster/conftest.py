@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,3 @@ def project(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.
             project.api.request("DELETE", path)
         except ApiError as error:
             assert error.status == 404
-
-
-Write = Callable[[str], None]

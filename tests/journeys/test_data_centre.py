@@ -30,6 +30,16 @@ spec:
 RULE = "no_host_namespaces"
 
 
+def bring(inventories: Path, manifest: str) -> Path:
+    """Let tenant hukum bring a manifest of its own; return the file."""
+    path = inventories / "manifests" / "hukum.yml"
+    path.parent.mkdir()
+    path.write_text(manifest)
+    tenant = inventories / "tenants" / "hukum.yml"
+    tenant.write_text(tenant.read_text() + "manifests: [manifests/hukum.yml]\n")
+    return path
+
+
 def test_a_page_of_the_public_service_portal_is_served_through_its_service(run) -> None:
     address = run(
         "kubectl", "get", "service", "web", "-n", "tenant-portal-layanan", "-o", "jsonpath={.spec.clusterIP}"
@@ -71,11 +81,7 @@ def test_plain_pulumi_agrees_that_there_is_nothing_to_do(run) -> None:
 def test_a_host_network_pod_is_refused_at_plan_on_files_and_by_kubectl_with_one_rule_id(
     run, balai, inventories: Path, tmp_path: Path
 ) -> None:
-    manifest = inventories / "manifests" / "hukum.yml"
-    manifest.parent.mkdir()
-    manifest.write_text(HOST_NETWORK)
-    tenant = inventories / "tenants" / "hukum.yml"
-    tenant.write_text(tenant.read_text() + "manifests: [manifests/hukum.yml]\n")
+    manifest = bring(inventories, HOST_NETWORK)
 
     plan = run(
         "pulumi",
@@ -155,11 +161,7 @@ def test_the_policy_pack_refuses_it_as_well(run, inventories: Path, root: Path) 
 
 
 def test_a_tenants_file_cannot_make_what_is_not_a_tenants(run, inventories: Path) -> None:
-    manifest = inventories / "manifests" / "hukum.yml"
-    manifest.parent.mkdir()
-    manifest.write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: other}\n")
-    tenant = inventories / "tenants" / "hukum.yml"
-    tenant.write_text(tenant.read_text() + "manifests: [manifests/hukum.yml]\n")
+    bring(inventories, "apiVersion: v1\nkind: Namespace\nmetadata: {name: other}\n")
 
     done = run(
         "pulumi",

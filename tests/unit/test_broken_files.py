@@ -98,6 +98,20 @@ CASES = [
     ),
     Broken("quota without unit", TENANT, {"memory: 4Gi": "memory: 4GB"}, {"quota.memory": "should match"}),
     Broken(
+        "too many devices",
+        SITE,
+        {"size: medium": "devices: {kiosk: 100000}\nsize: medium"},
+        {"devices.kiosk": "between 0 and 40"},
+    ),
+    Broken("a tag that lies", SITE, {"building: b1": "building: !!int b1"}, {"": "not what its form says"}),
+    Broken("holds itself", SITE, {"building: b1": "building: &b [*b]"}, {"": "not what its form says"}),
+    Broken(
+        "manifest from elsewhere",
+        TENANT,
+        {"status: active": "manifests: [../../../etc/passwd]\nstatus: active"},
+        {"manifests[0]": "no such file below the inventories"},
+    ),
+    Broken(
         "four things at once",
         TENANT,
         {

@@ -99,3 +99,37 @@ def test_a_missing_file_is_bad_input(balai) -> None:
 
     assert done.returncode == 2
     assert "/nowhere/x.yml: the file cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ("kind: Pod\nmetadata: {name: a}\nspec: {hostPID: true, template: {spec: {}}}\n", 1, "no_host_namespaces"),
+        ("kind: Pod\nmetadata: {name: a}\nspec: {hostPID: true, jobTemplate: {}}\n", 1, "no_host_namespaces"),
+        (
+            "kind: List\nitems: [{kind: List, items: [{kind: Pod, metadata: {name: a}, spec: {hostPID: true}}]}]\n",
+            1,
+            "no_host",
+        ),
+        ("kind: List\nmetadata: {}\nitems: 5\n", 0, "1 objects judged"),
+        ("kind: Pod\nmetadata: {name: a, labels: [x]}\n", 2, "no Kubernetes object"),
+        ("kind: Pod\nmetadata: {name: [a]}\n", 2, "no Kubernetes object"),
+        ("kind: ConfigMap\nmetadata: {name: a}\ndata: {x: !!int abc}\n", 2, "not what its form says"),
+        ("kind: ConfigMap\nmetadata: {name: a}\ndata: {x: 2020-13-45}\n", 2, "not what its form says"),
+    ],
+)
+def test_odd_manifests_hide_nothing_and_break_nothing(text: str, code: int, words: str, balai) -> None:
+    done = balai("check", "-", stdin=text)
+
+    assert "Traceback" not in done.stderr
+    assert (done.returncode, words in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
+
+
+def test_a_date_that_yaml_makes_of_text_is_no_finding(balai, root) -> None:
+    good = (root / "policies/rules/kubernetes/no_host_path/good.yml").read_text().split("\n---\n")[0]
+
+    done = balai(
+        "check", "-", stdin=good.replace("metadata:", "metadata:\n  creationTimestamp: 2026-01-01T00:00:00Z", 1)
+    )
+
+    assert done.returncode == 0, done.stdout
