@@ -7,6 +7,7 @@ stands here and nowhere else, because the API server does not type-check through
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 POD_KINDS: dict[str, tuple[str, str, str]] = {  # kind: (group, version, resource)
@@ -49,11 +50,11 @@ CONDITIONS: dict[str, str] = {
 
 def normalised(value: Any) -> Any:
     """Return an object as the API server sees it: no nulls, no empty texts or lists, plain types."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):  # the policy SDK hands proxies in, which are no dicts
         pruned = {str(key): normalised(item) for key, item in value.items()}
         kept = {key: item for key, item in pruned.items() if item is not None and item not in ("", [])}
         return {key: _with_default_volumes(item) if key == "volumes" else item for key, item in kept.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [normalised(item) for item in value]
     if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 2**63):
         return value
