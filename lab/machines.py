@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,7 +167,7 @@ def start() -> list[Host]:
         processes.wait_for(
             f"Host {host.name}",
             lambda host=host: _serves(host),
-            seconds=60,  # type: ignore[misc]
+            seconds=180,  # type: ignore[misc]
             alive=[f"host-{host.name}"],
         )
     _write_ssh_config(found)
@@ -235,10 +235,12 @@ def _serves(host: Host) -> bool:
     address = host.machine.address
     if not (host.folder / "up/etc/ssh/ssh_host_ed25519_key.pub").exists():
         return False
-    probe = subprocess.run(
-        ["bash", "-c", f"exec 3<>/dev/tcp/{address}/22 && head -c 4 <&3"], capture_output=True, check=False, timeout=10
-    )
-    return probe.stdout == b"SSH-"
+    # A SYN sent while the host's link comes up is repeated ever more seldom: dial anew instead.
+    try:
+        with socket.create_connection((str(address), 22), timeout=2) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
 
 
 def _write_ssh_config(found: list[Host]) -> None:
