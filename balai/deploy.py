@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from balai.errors import EnvironmentFault
 from balai.estate import Estate
@@ -63,6 +64,7 @@ def deploy(
     """
     _require_settings()
     _import_all()
+    _remove_torn_sidecars()
     results: list[StackResult] = []
     for layer in layers:
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
@@ -106,19 +108,33 @@ def _run(name: str, action: Action) -> StackResult:
 
 def _forget_dead_lock(stack: Any, name: str) -> bool:
     """Release a lock whose owner was killed on this machine; one that lives is left alone."""
-    url = os.environ.get("PULUMI_BACKEND_URL", "")
-    if not url.startswith("file://"):
-        return False
-    folder = (
-        Path(url.removeprefix("file://").replace("~", str(Path.home())))
-        / f".pulumi/locks/organization/{PROJECT}/{name}"
-    )
-    owners = [json.loads(path.read_text()) for path in folder.glob("*.json")] if folder.exists() else []
+    state = _local_state()
+    folder = state / f"locks/organization/{PROJECT}/{name}" if state else None
+    owners = [json.loads(path.read_text()) for path in folder.glob("*.json")] if folder else []
     dead = [o for o in owners if o.get("hostname") == socket.gethostname() and not Path(f"/proc/{o['pid']}").exists()]
     if not owners or len(dead) != len(owners):
         return False
     stack.cancel()
     return True
+
+
+def _remove_torn_sidecars() -> None:
+    """
+    Remove what a kill left of Pulumi's metadata files.
+
+    Pulumi writes a state file atomically, but not the `.attrs` beside it: an empty one makes the
+    whole stack unreadable, and says nothing that is needed. `?metadata=skip` in the URL avoids them.
+    """
+    for path in (state.rglob("*.attrs") if (state := _local_state()) else ()):
+        if path.stat().st_size == 0:
+            path.unlink(missing_ok=True)
+
+
+def _local_state() -> Path | None:
+    where = urlsplit(os.environ.get("PULUMI_BACKEND_URL", ""))
+    if where.scheme != "file":
+        return None
+    return Path((where.netloc + where.path).replace("~", str(Path.home()), 1)) / ".pulumi"
 
 
 def _require_settings() -> None:

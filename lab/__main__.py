@@ -159,7 +159,7 @@ def _environment(tools: dict[str, toolchain.Found]) -> dict[str, str]:
         "PATH": f"{binaries}:{here}:{os.environ['PATH']}:{plugins.install()}",
         "KUBECONFIG": str(state.KUBECONFIG),
         "PULUMI_HOME": str(state.ROOT / "pulumi-home"),
-        "PULUMI_BACKEND_URL": f"file://{backend}",
+        "PULUMI_BACKEND_URL": f"file://{backend}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

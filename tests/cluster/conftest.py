@@ -72,7 +72,7 @@ def project(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.
     """An empty stack; everything that it made is destroyed afterwards."""
     (tmp_path / "backend").mkdir()
     (tmp_path / "Pulumi.yaml").write_text("name: stand-in\nruntime: python\n")
-    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/backend")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/backend?metadata=skip")
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "for-a-test")
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE_FILE", raising=False)
     name = f"t-{os.getpid()}-{abs(hash(request.node.name)) % 10**6}"
