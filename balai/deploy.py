@@ -125,7 +125,7 @@ def _remove_torn_sidecars() -> None:
     Pulumi writes a state file atomically, but not the `.attrs` beside it: an empty one makes the
     whole stack unreadable, and says nothing that is needed. `?metadata=skip` in the URL avoids them.
     """
-    for path in (state.rglob("*.attrs") if (state := _local_state()) else ()):
+    for path in state.rglob("*.attrs") if (state := _local_state()) else ():
         if path.stat().st_size == 0:
             path.unlink(missing_ok=True)
 
