@@ -30,9 +30,10 @@ APPLY = "application/apply-patch+yaml"
 class ApiError(Exception):
     """The API server refused a request; `status` is its HTTP code, `body` its Status object."""
 
-    def __init__(self, status: int, body: Json) -> None:
+    def __init__(self, status: int, body: Json, warnings: list[str] | None = None) -> None:
         self.status = status
         self.body = body
+        self.warnings = warnings or []
         super().__init__(str(body.get("message") or body.get("reason") or f"HTTP {status}"))
 
     @property
@@ -109,9 +110,10 @@ class Cluster:
             answer: Any = json.loads(text)
         except ValueError:
             answer = text
+        warnings = [w.split('"', 1)[1].rstrip('"') for w in reply.headers.getlist("Warning") if '"' in w]
         if reply.status >= 400:
-            raise ApiError(reply.status, answer if isinstance(answer, dict) else {"message": text.strip()})
-        return answer, [w.split('"', 1)[1].rstrip('"') for w in reply.headers.getlist("Warning") if '"' in w]
+            raise ApiError(reply.status, answer if isinstance(answer, dict) else {"message": text.strip()}, warnings)
+        return answer, warnings
 
     def resource(self, api_version: str, kind: str, *, refresh: bool = True) -> Json | None:
         """Return the discovery entry (name, namespaced, verbs) of a kind, None if it is unknown."""

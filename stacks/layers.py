@@ -16,7 +16,7 @@ import pulumi_kubernetes as k8s
 
 from balai.components import Foundation, PublicService, TenantSpace
 from balai.components.guard import guard
-from balai.components.tenant_space import TenantSpaceArgs
+from balai.components.tenant_space import TenantSpaceArgs, tenant_namespace
 from balai.errors import DataError, shown
 from balai.estate import Estate, load_estate
 from balai.models import Cluster, Tenant
@@ -59,13 +59,13 @@ def _program(stack: str, estate: Estate) -> None:
 
 def foundation(cluster: Cluster) -> None:
     """Declare the baseline of one cluster."""
-    guard(cluster.registries, None)
+    guard(cluster.given)
     Foundation("foundation", cluster, pulumi.ResourceOptions(provider=_provider(cluster)))
 
 
 def tenant_stack(estate: Estate, cluster: Cluster, tenant: Tenant) -> None:
     """Declare one tenant's space and services on one cluster."""
-    guard(cluster.registries, tenant.category)
+    watch = guard(cluster.given, tenant_namespace(tenant))
     provider = _provider(cluster)
     space = TenantSpace(tenant.name, _space_args(estate, cluster, tenant), pulumi.ResourceOptions(provider=provider))
     for service in tenant.services:
@@ -76,7 +76,11 @@ def tenant_stack(estate: Estate, cluster: Cluster, tenant: Tenant) -> None:
             pulumi.ResourceOptions(provider=provider, depends_on=[space]),
         )
         pulumi.export(f"{service.name}-address", made.address)
-    if objects := _own_objects(estate, tenant):
+    objects = _own_objects(estate, tenant)
+    for item in objects:  # the engine shows them to no one before they are on their way
+        watch.keep(item)
+    watch.close()
+    if objects:
         k8s.yaml.ConfigGroup(
             f"{tenant.name}-own",
             yaml=list(map(json.dumps, objects)),

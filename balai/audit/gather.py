@@ -11,6 +11,7 @@ import subprocess
 import time
 import warnings
 from collections import defaultdict
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,23 +22,21 @@ from balai.errors import EnvironmentFault
 from balai.estate import Machine, SiteView
 from balai.kube import ApiError, Cluster
 from balai.rules import admission
-from balai.rules.lens import LABEL, POD_KINDS
+from balai.rules.lens import CLUSTER_KINDS, LABEL, POD_KINDS, SET_KINDS, SUBJECTS
 
 Json = dict[str, Any]
 SCRIPT = Path(__file__).with_name("host_facts.py")
 HOST_SECONDS = 60
-LISTS = {
-    "namespaces": ("v1", "Namespace"),
-    "network_policies": ("networking.k8s.io/v1", "NetworkPolicy"),
-    "quotas": ("v1", "ResourceQuota"),
-    "limit_ranges": ("v1", "LimitRange"),
-    "services": ("v1", "Service"),
-    "budgets": ("policy/v1", "PodDisruptionBudget"),
-    "role_bindings": ("rbac.authorization.k8s.io/v1", "RoleBinding"),
-    "cluster_role_bindings": ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
-    "policies": ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"),
-    "bindings": ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"),
-    **{kind: (f"{group}/{version}" if group else version, kind) for kind, (group, version, _) in POD_KINDS.items()},
+# Every kind that a rule is about. Secrets are not read: their rules are asked before they are stored.
+KINDS = {
+    kind: f"{group}/{version}" if group else version
+    for kind, (group, version, _) in {
+        **{k: where for subject in SUBJECTS.values() for k, where in subject.kinds.items()},
+        **SET_KINDS,
+        "ValidatingAdmissionPolicy": ("admissionregistration.k8s.io", "v1", ""),
+        "ValidatingAdmissionPolicyBinding": ("admissionregistration.k8s.io", "v1", ""),
+    }.items()
+    if kind != "Secret"
 }
 
 
@@ -53,11 +52,22 @@ class HostEvidence:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterEvidence:
-    """Facts of a cluster, of each tenant's namespace, and the objects with a pod spec in those."""
+    """
+    What one pass over a cluster's API read.
+
+    Attributes:
+        facts: Of the cluster as a whole.
+        tenants: Facts of each tenant's namespace, by its name.
+        namespaces: The governed namespaces by name: all but the platform's.
+        contents: What is in each of those, by kind.
+        objects: What the rules are about, in those namespaces and above them.
+    """
 
     facts: Json
     tenants: dict[str, Json]
-    workloads: list[Json]
+    namespaces: dict[str, Json]
+    contents: dict[str, dict[str, list[Json]]]
+    objects: list[Json]
     at: float
 
 
@@ -106,54 +116,68 @@ def cluster(api: Cluster) -> ClusterEvidence:
     """
     at = time.time()
     with ThreadPoolExecutor(6) as pool:
-        futures = {key: pool.submit(api.list, version, kind) for key, (version, kind) in LISTS.items()}
+        futures = {kind: pool.submit(api.list, version, kind) for kind, version in KINDS.items()}
         try:
-            found = {key: future.result() for key, future in futures.items()}
+            found = {kind: future.result() for kind, future in futures.items()}
         except ApiError as error:
             raise EnvironmentFault(f"The API server refused to be read: {error}") from error
-    by_namespace: dict[str, dict[str, list[Json]]] = defaultdict(lambda: defaultdict(list))
-    for key, items in found.items():
+    contents: dict[str, dict[str, list[Json]]] = defaultdict(lambda: defaultdict(list))
+    for kind, items in found.items():
         for item in items:
-            by_namespace[item["metadata"].get("namespace", "")][key].append(item)
-    tenants = {}
-    for namespace in found["namespaces"]:
-        name, metadata = namespace["metadata"]["name"], namespace["metadata"]
-        labels = metadata.get("labels") or {}
-        if f"{LABEL}tenant" in labels or name.startswith("tenant-"):
-            here = by_namespace[name]
-            tenants[name] = {
-                **{
-                    key: here[key]
-                    for key in ("network_policies", "quotas", "limit_ranges", "services", "budgets", "role_bindings")
-                },
-                "deployments": here["Deployment"],
-                "labels": labels,
-                "annotations": metadata.get("annotations") or {},
-                "cluster_role_bindings": found["cluster_role_bindings"],
-            }
+            contents[item["metadata"].get("namespace", "")][kind].append(item)
+    namespaces = {n["metadata"]["name"]: n for n in found["Namespace"] if _governed(n)}
     facts: Json = {
-        "tenants": sorted(tenants),
-        "namespaces": sorted(n["metadata"]["name"] for n in found["namespaces"]),
+        "namespaces": sorted(n["metadata"]["name"] for n in found["Namespace"]),
         "walls": {
-            item["metadata"]["name"]: admission.fingerprint(item)
-            for key in ("policies", "bindings")
-            for item in found[key]
+            item["metadata"]["name"] + ("" if kind.endswith("Policy") else "-binding"): admission.fingerprint(item)
+            for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+            for item in found[kind]
         },
         "params": _params(api),
         **_probe(api),
     }
+    tenants = {
+        name: _tenant(namespace, contents[name], found["ClusterRoleBinding"])
+        for name, namespace in namespaces.items()
+        if name.startswith("tenant-") or f"{LABEL}tenant" in (namespace["metadata"].get("labels") or {})
+    }
+    facts["tenants"] = sorted(tenants)
     # What another judged object controls is judged there; a mere reference to an owner hides nothing.
     judged = {item["metadata"]["uid"] for kind in POD_KINDS for item in found[kind]}
-    owned = [item for kind in POD_KINDS for item in found[kind] if not _controlled(item, judged)]
     return ClusterEvidence(
         at=at,
         facts=facts,
         tenants=tenants,
-        workloads=[
-            *(n for n in found["namespaces"] if n["metadata"]["name"] in tenants),
-            *(item for item in owned if item["metadata"].get("namespace") in tenants),
+        namespaces=namespaces,
+        contents=contents,
+        objects=[
+            item
+            for kind in KINDS
+            for item in found[kind]
+            if (item["metadata"]["name"] in namespaces if kind == "Namespace" else _concerns(item, kind, namespaces))
+            and not _controlled(item, judged)
         ],
     )
+
+
+def _governed(namespace: Json) -> bool:
+    metadata = namespace["metadata"]
+    return f"{LABEL}role" not in (metadata.get("labels") or {}) and metadata["name"] not in admission.KUBERNETES
+
+
+def _concerns(item: Json, kind: str, namespaces: Mapping[str, Json]) -> bool:
+    return kind in CLUSTER_KINDS or item["metadata"].get("namespace") in namespaces
+
+
+def _tenant(namespace: Json, here: Mapping[str, list[Json]], bindings: list[Json]) -> Json:
+    metadata = namespace["metadata"]
+    return {
+        "role_bindings": here["RoleBinding"],
+        "deployments": here["Deployment"],
+        "labels": metadata.get("labels") or {},
+        "annotations": metadata.get("annotations") or {},
+        "cluster_role_bindings": bindings,
+    }
 
 
 def _controlled(item: Json, judged: set[str]) -> bool:

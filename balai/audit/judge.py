@@ -5,71 +5,21 @@ from __future__ import annotations
 import datetime
 import time
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from balai import yamlfile
 from balai.audit import gather
 from balai.audit.results import Result, Status
 from balai.errors import EnvironmentFault
 from balai.estate import Estate, SiteView
-from balai.models.base import Model, Text, load
-from balai.models.tenant import Category
-from balai.rules import Judge, admission, cel, load_rules
-from balai.rules.lens import LABEL
-from balai.rules.model import Titles
+from balai.models import Cluster
+from balai.rules import Finding, Judge, admission, cel, load_rules
+from balai.rules.catalogue import Control, FactCheck, controls, fact_checks, unproven
+from balai.rules.exceptions import load_exceptions
+from balai.rules.model import Rule, Titles
+from balai.rules.params import parameters
 
-POLICIES = Path(__file__).resolve().parent.parent.parent / "policies"
 Json = dict[str, Any]
-PLATFORM = ["balai-gateway", "balai-system", "default", "kube-node-lease", "kube-public", "kube-system"]
-
-
-class Unless(Model):
-    """Where a check cannot run, and why."""
-
-    when: Text
-    why: Titles
-
-
-class FactCheck(Model):
-    """One check over gathered facts; see policies/checks/."""
-
-    id: Text
-    title: Titles
-    controls: list[Text]
-    target: Literal["host", "cluster", "tenant"] = "host"
-    needs: Text
-    unless: Unless | None = None
-    expression: Text
-    shows: Text
-
-
-class Checks(Model):
-    """One file of policies/checks/."""
-
-    checks: list[FactCheck]
-
-
-class Control(Model):
-    """One control of the baseline, as far as it could be verified."""
-
-    id: Text
-    regulation: Text
-    article: str | None
-    title_id: Text
-    title_en: Text
-    text_id: str
-    domain: Text
-    levels: list[Category]
-    enforce: list[Literal["k8s", "host", "network", "app", "organisational"]]
-    reading: str
-    iso27001: list[str]
-    nist80053: list[str]
-    cis: list[str]
-    verification: Literal["read", "read-secondary", "recalled"]
-    source: str
-    note: str | None = None
+PLATFORM = ["balai-gateway", "balai-system", "default", *admission.KUBERNETES]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,28 +32,6 @@ class Audit:
     began: float
     seconds: float
     subjects: list[str]
-
-
-@cache
-def controls() -> dict[str, Control]:
-    """Return the catalogue of controls, by id."""
-    document = yamlfile.read(POLICIES / "controls" / "spbe.yml")
-    found = {}
-    for n, item in enumerate(document.data):
-        lines = {path[1:]: line for path, line in document.lines.items() if path[:1] == (n,)}
-        control = load(Control, yamlfile.Document(document.name, item, lines))
-        found[control.id] = control
-    return found
-
-
-@cache
-def fact_checks() -> tuple[FactCheck, ...]:
-    """Return every check over facts, of hosts first."""
-    return tuple(
-        check
-        for name in ("host", "cluster")
-        for check in load(Checks, yamlfile.read(POLICIES / "checks" / f"{name}.yml")).checks
-    )
 
 
 def audit(
@@ -151,8 +79,11 @@ def _cluster(estate: Estate, name: str) -> list[Result]:
     expected = {
         "tenants": sorted(tenants),
         "today": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "walls": {m["metadata"]["name"]: admission.fingerprint(m) for m in compiled},
-        "params": admission.params(declared.registries),
+        "walls": {
+            m["metadata"]["name"] + ("" if m["kind"].endswith("Policy") else "-binding"): admission.fingerprint(m)
+            for m in compiled
+        },
+        "params": parameters(load_rules(), declared.given, load_exceptions()),
         "platform": PLATFORM,
     }
     results = [
@@ -174,41 +105,58 @@ def _cluster(estate: Estate, name: str) -> list[Result]:
             for check in checks
             if check.target == "tenant"
         ]
-    return results + _rules(declared.registries, evidence)
+    return results + _rules(declared, evidence)
 
 
-def _rules(registries: list[str], evidence: gather.ClusterEvidence) -> list[Result]:
-    """Judge every live object by every rule that concerns its kind."""
-    judge = Judge("audit", registries)
+def _rules(declared: Cluster, evidence: gather.ClusterEvidence) -> list[Result]:
+    """Judge every live object by every rule that concerns its kind, and every namespace as a whole."""
+    judge = Judge("audit", declared.given)
     results = []
-    for item in evidence.workloads:
-        namespace = item["metadata"].get("namespace") or item["metadata"]["name"]
-        category = evidence.tenants[namespace]["labels"].get(f"{LABEL}category")
-        broken = {finding.rule.id: finding for finding in judge.judge(item, category)}
-        target = f"{item['kind']} {namespace}/{item['metadata']['name']}"
-        for rule in judge.rules:
-            if item["kind"] not in rule.kinds:
-                continue
-            finding = broken.get(rule.id)
-            detail = rule.remediation.model_dump() if finding else {"id": "sesuai", "en": "as required"}
-            results.append(
-                Result(
-                    check=rule.id,
-                    title=rule.title.model_dump(),
-                    controls=tuple(rule.controls),
-                    target=target,
-                    detail=detail,
-                    status=Status.FAIL if finding else Status.PASS,
-                    at=evidence.at,
-                    evidence={
-                        "rule_version": rule.version,
-                        "uid": item["metadata"].get("uid"),
-                        "generation": item["metadata"].get("generation"),
-                        "error": finding.error if finding else "",
-                    },
-                )
-            )
+    for item in evidence.objects:
+        namespace = evidence.namespaces.get(item["metadata"].get("namespace", ""))
+        findings = list(judge.judge(item, None, namespace))
+        results += _results(judge.rules_for(item["kind"]), findings, item, evidence.at)
+    for name, namespace in evidence.namespaces.items():
+        if name in evidence.tenants:
+            findings = list(judge.judge_together(namespace, evidence.contents[name]))
+            results += _results(judge.rules_for("Namespace", together=True), findings, namespace, evidence.at)
     return results
+
+
+def _results(rules: list[Rule], findings: list[Finding], item: Json, at: float) -> list[Result]:
+    broken = {finding.rule.id: finding for finding in findings}
+    metadata = item["metadata"]
+    where = f"{metadata['namespace']}/" if "namespace" in metadata else ""
+    results = []
+    for rule in rules:
+        finding = broken.get(rule.id)
+        status = Status.PASS if not finding else Status.EXCEPTED if finding.exception else Status.FAIL
+        results.append(
+            Result(
+                check=rule.id,
+                title=rule.title.model_dump(),
+                controls=tuple(rule.controls),
+                target=f"{item['kind']} {where}{metadata['name']}",
+                detail=_words(rule, finding),
+                status=status,
+                at=at,
+                evidence={
+                    "rule_version": rule.version,
+                    "uid": metadata.get("uid"),
+                    "generation": metadata.get("generation"),
+                    **({"exception": finding.exception, "error": finding.error} if finding else {}),
+                },
+            )
+        )
+    return results
+
+
+def _words(rule: Rule, finding: Finding | None) -> dict[str, str]:
+    if finding is None:
+        return {"id": "sesuai", "en": "as required"}
+    if finding.exception:
+        return {"id": f"dikecualikan: {finding.exception}", "en": f"excepted: {finding.exception}"}
+    return rule.remediation.model_dump()
 
 
 def judge_facts(
@@ -260,8 +208,4 @@ def _why_unchecked(control: Control, results: list[Result]) -> Titles:
         return Titles(
             id="pemeriksaannya tidak dapat berjalan atau tanpa bukti", en="its checks could not run or had no evidence"
         )
-    if control.enforce == ["organisational"]:
-        return Titles(id="hanya dapat dinilai oleh orang", en="only people can judge it (organisational)")
-    if control.verification == "recalled":
-        return Titles(id="teks resminya belum dibaca", en="the official text has not been read yet")
-    return Titles(id="belum ada pemeriksaan (direncanakan)", en="no check yet (planned)")
+    return unproven(control)

@@ -11,15 +11,15 @@ from typing import Any
 
 import jinja2
 
-from balai.audit.judge import Audit, controls
+from balai.audit.judge import Audit
 from balai.audit.results import Result, Status, counts
+from balai.rules.catalogue import controls
 from balai.text import say
 
 TEMPLATES = Path(__file__).resolve().parent.parent.parent / "templates" / "report"
 JUDGED = (Status.PASS, Status.FAIL)
-ORDER = {
-    status: n for n, status in enumerate((Status.FAIL, Status.DNF, Status.MISS, Status.MANUAL, Status.PASS, Status.NA))
-}
+_ORDERED = (Status.FAIL, Status.DNF, Status.MISS, Status.MANUAL, Status.EXCEPTED, Status.PASS, Status.NA)
+ORDER = {status: n for n, status in enumerate(_ORDERED)}
 
 
 def write(audit: Audit, folder: Path) -> Path:
@@ -72,7 +72,7 @@ def junit(results: list[Result]) -> ET.Element:
             tests=str(len(members)),
             failures=str(tally["FAIL"]),
             errors=str(tally["DNF"] + tally["MISS"]),
-            skipped=str(tally["MANUAL"] + tally["NA"]),
+            skipped=str(tally["MANUAL"] + tally["NA"] + tally["EXCEPTED"]),
         )
         for result in members:
             case = ET.SubElement(suite, "testcase", classname=target, name=result.check)
@@ -82,6 +82,7 @@ def junit(results: list[Result]) -> ET.Element:
                 Status.MISS: "error",
                 Status.MANUAL: "skipped",
                 Status.NA: "skipped",
+                Status.EXCEPTED: "skipped",
             }.get(result.status)
             if tag:
                 ET.SubElement(case, tag, message=result.detail["en"], type=result.status.value)

@@ -15,7 +15,7 @@ class Status(StrEnum):
     The possible results.
 
     MISS: there is no evidence, or it is too old. DNF: the check could not run. MANUAL: only people
-    can judge it. Neither is ever a pass.
+    can judge it. EXCEPTED: it fails, and a signed exception covers it. None is ever a pass.
     """
 
     PASS = "PASS"  # noqa: S105 - not a password
@@ -24,6 +24,7 @@ class Status(StrEnum):
     DNF = "DNF"
     MANUAL = "MANUAL"
     NA = "NA"
+    EXCEPTED = "EXCEPTED"
 
 
 @dataclass(frozen=True, kw_only=True)

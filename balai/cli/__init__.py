@@ -10,7 +10,16 @@ import click
 
 from balai.errors import BalaiError, DataError
 
-VERBS = {"validate": "estate", "check": "rules", "up": "stacks", "preview": "stacks", "audit": "audit"}
+VERBS = {
+    "validate": "estate",
+    "check": "rules",
+    "controls": "rules",
+    "explain": "rules",
+    "exceptions": "rules",
+    "up": "stacks",
+    "preview": "stacks",
+    "audit": "audit",
+}
 
 
 class _Lazy(click.Group):

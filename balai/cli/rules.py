@@ -1,17 +1,20 @@
-"""`balai check`: the rules on manifests in files or on standard input."""
+"""`balai check`, `controls`, `explain`, `exceptions`: the rules, what they prove, why, and what bends them."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from balai.errors import DataError, Problem, shown
-from balai.models.tenant import Category
-from balai.rules import files
-from balai.text import language, say
+
+if TYPE_CHECKING:
+    from balai.models import Cluster
+    from balai.models.tenant import Category
+
+FORMATS = ("text", "json", "sarif", "junit")
 
 
 @click.command()
@@ -21,62 +24,122 @@ from balai.text import language, say
     type=click.Choice(["rendah", "tinggi", "strategis"]),
     help="SPBE category of the tenant; the strictest where neither this nor a Namespace says.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
-def check(paths: tuple[str, ...], category: Category | None, as_json: bool) -> int:
+@click.option("--cluster", help="Use this cluster's parameters (registries and so on) in place of the defaults.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to say it; text by default.")
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+def check(paths: tuple[str, ...], category: Category | None, cluster: str | None, form: str) -> int:
     """Judge manifests (files, folders, or - for standard input). Exit 1 when a rule denies."""
+    from balai.rules import files, formats
+
+    verdict = files.judge(_texts(paths), category, _given(cluster))
+    if form == "text":
+        click.echo("\n".join(formats.as_text(verdict)))
+    else:
+        click.echo({"json": formats.as_json, "sarif": formats.as_sarif, "junit": formats.as_junit}[form](verdict))
+    return 1 if verdict.of("deny") else 0
+
+
+@click.command()
+@click.option("--coverage", is_flag=True, help="How many controls are proven, by domain and by way.")
+@click.option("--domain", help="Only controls of this domain.")
+@click.option("--unproven", is_flag=True, help="Only controls that no machine proves, with the reason.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def controls(coverage: bool, domain: str | None, unproven: bool, as_json: bool) -> int:
+    """List the controls of the SPBE baseline and what proves each of them."""
+    from balai.rules import listing
+    from balai.rules.catalogue import proofs
+
+    chosen = [p for p in proofs().values() if domain in (None, p.control.domain) and not (unproven and p.ways)]
+    if not chosen:
+        known = ", ".join(sorted({p.control.domain for p in proofs().values()}))
+        raise click.UsageError(f"there is no control of the domain {domain!r}; domains are {known}")
+    click.echo(listing.controls_json(chosen) if as_json else listing.controls_text(chosen, coverage=coverage))
+    return 0
+
+
+@click.command()
+@click.argument("what", nargs=-1)
+def explain(what: tuple[str, ...]) -> int:
+    """
+    Explain a rule, a control, or a refusal.
+
+    `balai explain run_as_non_root`, `balai explain BSSN4-33-2-c`, `balai explain denied FILE|MESSAGE|-`;
+    without anything, all rules are listed.
+    """
+    from balai.rules import explain as explaining
+
+    if not what:
+        click.echo(explaining.rules())
+        return 0
+    if what[0] == "denied":
+        message = " ".join(what[1:]) or "-"
+        text = sys.stdin.read() if message == "-" else message
+        path = Path(message)
+        if len(what) == 2 and len(message) < 4096 and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+        click.echo(explaining.denied(text))
+    else:
+        for name in what:
+            click.echo(explaining.one(name))
+    return 0
+
+
+@click.command()
+@click.option("--days", default=30, show_default=True, help="What ends within so many days is listed as ending.")
+@click.option("--cluster", help="Ask this cluster which of them still cover something.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def exceptions(days: int, cluster: str | None, as_json: bool) -> int:
+    """List exceptions: ending soon, ended (and still violated), matching nothing. Exit 1 on the last two."""
+    from balai.rules import listing
+
+    objects = None
+    if cluster:
+        from balai.audit import gather
+
+        objects = gather.cluster(gather.reach(_cluster(cluster).kubeconfig_context))
+    rows = listing.exceptions(days, objects, _given(cluster))
+    click.echo(listing.exceptions_json(rows) if as_json else listing.exceptions_text(rows))
+    return 1 if any(row.state in ("violated", "unmatched") for row in rows) else 0
+
+
+def _cluster(name: str) -> Cluster:
+    from balai.estate import load_estate
+
+    clusters = load_estate().clusters
+    if name not in clusters:
+        raise click.UsageError(f"there is no cluster {name!r}; there are {', '.join(clusters)}")
+    return clusters[name]
+
+
+def _given(cluster: str | None) -> dict[str, list[str]] | None:
+    return _cluster(cluster).given if cluster else None
+
+
+def _texts(paths: tuple[str, ...]) -> dict[str, str]:
+    """Return the content of each file by the name that the user knows it by."""
     problems: list[Problem] = []
-    objects: list[files.Located] = []
+    texts: dict[str, str] = {}
     for path in _files(paths):
+        name = "-" if path is None else shown(path)
         try:
-            text = sys.stdin.read() if path is None else path.read_text(encoding="utf-8")
-            objects += files.read(text, "-" if path is None else shown(path))
+            if path is not None and not path.is_file():
+                raise FileNotFoundError
+            raw = sys.stdin.buffer.read() if path is None else path.read_bytes()
+            texts[name] = raw.decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             problems.append(
                 Problem(
-                    file=str(path),
+                    file=name,
                     line=0,
                     key="",
                     given=type(error).__name__,
                     bound="the file cannot be read",
-                    fix="Check its name and that it is text.",
+                    fix="Check its name and that it is text in UTF-8.",
                 )
             )
-        except DataError as error:
-            problems += error.problems
     if problems:
         raise DataError(problems)
-    found = list(files.judge(objects, category))
-    denied = sum(finding.mode == "deny" for _, finding in found)
-    if as_json:
-        click.echo(
-            json.dumps(
-                [
-                    {
-                        "file": item.file,
-                        "line": item.line,
-                        "rule": f.rule.id,
-                        "mode": f.mode,
-                        "kind": f.kind,
-                        "name": f.name,
-                        "namespace": f.namespace,
-                        "message": f.message,
-                        "controls": f.rule.controls,
-                        "remediation": f.rule.remediation.model_dump(),
-                    }
-                    for item, f in found
-                ],
-                ensure_ascii=False,
-            )
-        )
-    else:
-        for item, finding in found:
-            fix = getattr(finding.rule.remediation, language())
-            click.echo(
-                f"{item.file}:{item.line}: {finding.mode}: [{finding.rule.id}] {finding.what}: {finding.message}. {fix}"
-            )
-        key = "check_found" if found else "check_clean"
-        click.echo(say(key, objects=len(objects), deny=denied, warn=len(found) - denied))
-    return 1 if denied else 0
+    return texts
 
 
 def _files(paths: tuple[str, ...]) -> list[Path | None]:

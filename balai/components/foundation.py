@@ -8,9 +8,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from balai.models import Cluster
-from balai.rules import admission
+from balai.rules import admission, load_rules
+from balai.rules.exceptions import load_exceptions
 from balai.rules.lens import LABEL
-from balai.rules.model import load_rules
+from balai.rules.params import parameters
 
 TENANT_ROLE = "balai-tenant-operator"
 PRIORITIES = {"rendah": 1_000, "tinggi": 10_000, "strategis": 100_000}
@@ -73,10 +74,10 @@ class Foundation(pulumi.ComponentResource):
         k8s.rbac.v1.ClusterRole(
             f"{name}-tenant-role", metadata={"name": TENANT_ROLE}, rules=TENANT_RULES, opts=self._child()
         )
-        parameters = k8s.core.v1.ConfigMap(
+        shared = k8s.core.v1.ConfigMap(
             f"{name}-params",
             metadata={"name": admission.PARAMS_NAME, "namespace": admission.PARAMS_NAMESPACE},
-            data=admission.params(cluster.registries),
+            data=parameters(load_rules(), cluster.given, load_exceptions()),
             opts=self._child(system),
         )
         policies = {}
@@ -87,7 +88,7 @@ class Foundation(pulumi.ComponentResource):
                     f"{name}-{label}",
                     metadata=manifest["metadata"],
                     spec=manifest["spec"],
-                    opts=self._child(parameters),
+                    opts=self._child(shared),
                 )
             else:
                 k8s.admissionregistration.v1.ValidatingAdmissionPolicyBinding(

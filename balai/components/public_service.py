@@ -12,6 +12,7 @@ from balai.models import Tenant
 from balai.models.tenant import Service
 
 Json = dict[str, Any]
+SCRATCH = "64Mi"  # what a container may write to its node: logs, and nothing that matters
 
 
 class PublicService(pulumi.ComponentResource):
@@ -53,7 +54,7 @@ class PublicService(pulumi.ComponentResource):
 
 def deployment(tenant: Tenant, service: Service, labels: dict[str, str]) -> Json:
     """Return the spec of a Deployment that breaks none of the rules."""
-    share = {"cpu": service.resources.cpu, "memory": service.resources.memory}
+    share = {"cpu": service.resources.cpu, "memory": service.resources.memory, "ephemeral-storage": SCRATCH}
     probe = {"httpGet": {"path": service.health, "port": service.port}, "periodSeconds": 5}
     return {
         "replicas": service.replicas,
@@ -66,6 +67,14 @@ def deployment(tenant: Tenant, service: Service, labels: dict[str, str]) -> Json
                 "automountServiceAccountToken": False,
                 "enableServiceLinks": False,
                 "priorityClassName": f"balai-{tenant.category}",
+                "topologySpreadConstraints": [
+                    {
+                        "maxSkew": 1,
+                        "topologyKey": "topology.kubernetes.io/zone",
+                        "whenUnsatisfiable": "ScheduleAnyway",
+                        "labelSelector": {"matchLabels": labels},
+                    }
+                ],
                 "securityContext": {
                     "runAsNonRoot": True,
                     "runAsUser": 65532,

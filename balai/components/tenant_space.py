@@ -57,18 +57,7 @@ class TenantSpace(pulumi.ComponentResource):
         labels = tenant_labels(tenant)
         namespace = k8s.core.v1.Namespace(
             f"{name}-namespace",
-            metadata={
-                "name": tenant.namespace,
-                "labels": labels
-                | {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"},
-                "annotations": {
-                    f"{LABEL}legal-ground": f"{tenant.legal_ground.text} ({tenant.legal_ground.verification})",
-                    f"{LABEL}retention": tenant.retention,
-                    f"{LABEL}review": tenant.review,
-                    f"{LABEL}rpo": tenant.recovery.rpo,
-                    f"{LABEL}rto": tenant.recovery.rto,
-                },
-            },
+            metadata=tenant_namespace(tenant)["metadata"],
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.namespace = namespace.metadata.name
@@ -126,6 +115,29 @@ def tenant_labels(tenant: Tenant) -> dict[str, str]:
         f"{LABEL}agency": tenant.owner,
         f"{LABEL}category": tenant.category,
         f"{LABEL}data-class": tenant.data_class,
+    }
+
+
+def tenant_namespace(tenant: Tenant) -> Json:
+    """Return a tenant's Namespace."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": tenant.namespace,
+            "labels": {
+                **tenant_labels(tenant),
+                "pod-security.kubernetes.io/enforce": "restricted",
+                "pod-security.kubernetes.io/warn": "restricted",
+            },
+            "annotations": {
+                f"{LABEL}legal-ground": f"{tenant.legal_ground.text} ({tenant.legal_ground.verification})",
+                f"{LABEL}retention": tenant.retention,
+                f"{LABEL}review": tenant.review,
+                f"{LABEL}rpo": tenant.recovery.rpo,
+                f"{LABEL}rto": tenant.recovery.rto,
+            },
+        },
     }
 
 

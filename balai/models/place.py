@@ -70,11 +70,23 @@ class DataCentre(Model):
 
 
 class Cluster(Model):
-    """A Kubernetes cluster in a data centre."""
+    """
+    A Kubernetes cluster in a data centre.
+
+    Attributes:
+        registries: Where images may come from.
+        parameters: Numbers and lists of the rules that differ from their defaults here.
+    """
 
     name: Name
     data_centre: Name
     kubernetes: Text
     kubeconfig_context: Name
     registries: list[Text] = Field(min_length=1)
+    parameters: dict[str, list[str]] = {}
     capacity: dict[Literal["cpu", "memory_gib"], int]
+
+    @property
+    def given(self) -> dict[str, list[str]]:
+        """The parameters of the rules that this cluster sets."""
+        return {**self.parameters, "registries": self.registries}

@@ -1,9 +1,10 @@
 """
 Rules compiled to ValidatingAdmissionPolicies.
 
-Rules of one subject and one mode share a policy: the API server evaluates its validations over the
-same variables, which costs a tenth of a policy each. Bindings choose by the category of the
-namespace; one whose category is unknown is held to the strictest.
+All rules of one subject and one mode are one policy: the API server evaluates them over the same
+variables, which costs a tenth of a policy each, and a refusal names every rule that is broken
+where separate validations would name the first. The category of the namespace decides inside the
+policy which rules are asked; one whose category is unknown is held to the strictest.
 """
 
 from __future__ import annotations
@@ -14,46 +15,51 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from balai.models.tenant import Category
-from balai.rules.evaluate import CATEGORIES, STRICTEST
-from balai.rules.lens import CONDITIONS, KINDS, LABEL, VARIABLES
-from balai.rules.model import Mode, Rule
+from balai.rules.lens import LABEL, SUBJECTS, Subject, category_of, exceptions_of
+from balai.rules.model import CATEGORIES, STRICTEST, Mode, Rule
 
 Json = dict[str, Any]
 API = "admissionregistration.k8s.io/v1"
 PARAMS_NAMESPACE, PARAMS_NAME = "balai-system", "balai-policy-params"
-ACTIONS: dict[Mode, list[str]] = {"deny": ["Deny", "Audit"], "warn": ["Warn", "Audit"]}
+ACTIONS: dict[Mode, list[str]] = {"deny": ["Deny", "Audit"], "warn": ["Warn", "Audit"], "audit": ["Audit"]}
+# Namespaces of the platform say which role they have; every other one is governed, `default` too.
+KUBERNETES = ["kube-node-lease", "kube-public", "kube-system"]
+GOVERNED: Json = {
+    "matchExpressions": [
+        {"key": f"{LABEL}role", "operator": "DoesNotExist"},
+        {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": KUBERNETES},
+    ]
+}
 
 
-def compile_rules(
-    rules: Iterable[Rule],
-    *,
-    only_namespaces: Json | None = None,
-    action: list[str] | None = None,
-    prefix: str = "balai",
-) -> list[Json]:
-    """
-    Return policies and bindings for the rules that are enforced at admission.
-
-    Args:
-        rules: All rules; those without the point `admission` are left out.
-        only_namespaces: A label selector in place of "all namespaces of tenants" (parity tests).
-        action: The action in place of the rules' own modes (parity tests).
-        prefix: First part of every name.
-    """
-    groups: dict[tuple[str, tuple[Mode, ...]], list[Rule]] = defaultdict(list)
+def compile_rules(rules: Iterable[Rule]) -> list[Json]:
+    """Return policies and bindings for the rules that are enforced at admission."""
+    groups: dict[tuple[str, Mode], list[Rule]] = defaultdict(list)
     for rule in rules:
         if "admission" in rule.points:
-            groups[rule.subject, tuple(rule.mode[c] for c in CATEGORIES)].append(rule)
+            for mode in _modes(rule):
+                groups[rule.subject, mode].append(rule)
     made = []
-    for (subject, modes), members in sorted(groups.items()):
-        name = f"{prefix}-{subject}-{'-'.join(modes)}"
-        made.append(_policy(name, subject, members))
-        by_mode: dict[Mode, list[Category]] = defaultdict(list)
-        for category, mode in zip(CATEGORIES, modes, strict=True):
-            by_mode[mode].append(category)
-        for mode, categories in by_mode.items():
-            made.append(_binding(name, mode, categories, subject, only_namespaces, action))
+    for (name, mode), members in sorted(groups.items()):
+        label = f"balai-{name.replace('_', '-')}-{mode}"
+        subject = SUBJECTS[name]
+        made.append(_policy(label, subject, [(rule, _entry(rule, _categories(rule, mode))) for rule in members]))
+        match = {"namespaceSelector": GOVERNED} if subject.namespaced else None
+        made.append(_binding(label, ACTIONS[mode], match))
+    return made
+
+
+def compile_for_parity(rules: Iterable[Rule], label: str) -> list[Json]:
+    """Return every admission rule, whatever its mode, warning on objects that carry a label, by id alone."""
+    groups: dict[str, list[Rule]] = defaultdict(list)
+    for rule in rules:
+        if "admission" in rule.points:
+            groups[rule.subject].append(rule)
+    made = []
+    for name, members in sorted(groups.items()):
+        policy = f"p-{name.replace('_', '-')}"
+        made.append(_policy(policy, SUBJECTS[name], [(rule, _entry(rule, (), brief=True)) for rule in members]))
+        made.append(_binding(policy, ["Warn"], {"objectSelector": {"matchLabels": {label: "yes"}}}))
     return made
 
 
@@ -71,22 +77,50 @@ def fingerprint(item: Json) -> str:
         "policy": spec.get("policyName"),
         "actions": sorted(spec.get("validationActions") or []),
         "selector": selector.get("matchExpressions") or [],
+        "objects": (spec.get("matchResources") or {}).get("objectSelector") or {},
         "params": [(spec.get("paramRef") or {}).get(key) for key in ("name", "namespace", "parameterNotFoundAction")],
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
-def params(registries: list[str]) -> dict[str, str]:
-    """Return the content of the parameter object of one cluster."""
-    return {"registries": ",".join(registries)}
+def _modes(rule: Rule) -> set[Mode]:
+    subject = SUBJECTS[rule.subject]
+    return set(rule.mode.values()) if subject.namespaced or "Namespace" in subject.kinds else {rule.mode[STRICTEST]}
 
 
-def _policy(name: str, subject: str, rules: list[Rule]) -> Json:
+def _categories(rule: Rule, mode: Mode) -> tuple[str, ...]:
+    """Return the categories in which a rule has a mode; none when it has it in all that there are."""
+    held = tuple(category for category in CATEGORIES if rule.mode[category] == mode)
+    return () if len(_modes(rule)) == 1 or len(held) == len(CATEGORIES) else held
+
+
+def _entry(rule: Rule, categories: tuple[str, ...], *, brief: bool = False) -> str:
+    """Return CEL for what is said of an object that breaks a rule; "" when it breaks none."""
+    excused = f"variables.exceptions.exists(e, e[0] == '{rule.id}')"
+    elsewhere = f"!(variables.category in {list(categories)}) || " if categories else ""
+    entries = []
+    for check in rule.check:
+        said = f"[{rule.id}]" if brief else f"[{rule.id}] {check.message}"
+        entries.append(f"({elsewhere}({check.expression}) || {excused}) ? '' : \"{said}\"")
+    return ", ".join(entries)
+
+
+def _policy(name: str, subject: Subject, entries: list[tuple[Rule, str]]) -> Json:
     resources: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for group, version, resource in KINDS[subject].values():
+    for group, version, resource in subject.kinds.values():
         resources[group, version].append(resource)
         if resource == "pods":
             resources[group, version].append("pods/ephemeralcontainers")
+    variables = {
+        **subject.variables,
+        "category": category_of(subject),
+        "exceptions": exceptions_of(subject),
+        "broken": f"[{', '.join(entry for _, entry in entries)}].filter(said, said != '')",
+    }
+    # What is on its way out may be changed (finalizers, ownership): otherwise it could never go.
+    conditions = [{"name": "not-being-deleted", "expression": "!has(object.metadata.deletionTimestamp)"}]
+    if subject.condition:
+        conditions.append({"name": "subject", "expression": subject.condition})
     spec: Json = {
         "failurePolicy": "Fail",
         "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
@@ -96,53 +130,30 @@ def _policy(name: str, subject: str, rules: list[Rule]) -> Json:
                 for (group, version), names in sorted(resources.items())
             ]
         },
-        "variables": [{"name": key, "expression": text} for key, text in VARIABLES[subject].items()],
+        "matchConditions": conditions,
+        "variables": [{"name": key, "expression": text} for key, text in variables.items()],
         "validations": [
-            {"expression": check.expression, "message": f"[{rule.id}] {check.message}. {rule.remediation.en}"}
-            for rule in rules
-            for check in rule.check
+            {
+                "expression": "size(variables.broken) == 0",
+                "message": "a rule of the SPBE baseline is broken",
+                "messageExpression": "variables.broken.join('; ')",
+            }
         ],
     }
-    # What is on its way out may be changed (finalizers, ownership): otherwise it could never go.
-    conditions = [{"name": "not-being-deleted", "expression": "!has(object.metadata.deletionTimestamp)"}]
-    if CONDITIONS[subject]:
-        conditions.append({"name": "subject", "expression": CONDITIONS[subject]})
-    spec["matchConditions"] = conditions
     return {"apiVersion": API, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": spec}
 
 
-def _binding(
-    name: str,
-    mode: Mode,
-    categories: list[Category],
-    subject: str,
-    only_namespaces: Json | None,
-    action: list[str] | None,
-) -> Json:
-    if only_namespaces is not None:
-        selector = only_namespaces
-    else:
-        others = [c for c in CATEGORIES if c not in categories]
-        expressions: list[Json] = []
-        if others or STRICTEST not in categories:
-            expressions.append(
-                {"key": f"{LABEL}category", "operator": "NotIn", "values": others}
-                if STRICTEST in categories
-                else {"key": f"{LABEL}category", "operator": "In", "values": categories}
-            )
-        if subject != "namespace":
-            expressions.append({"key": f"{LABEL}tenant", "operator": "Exists"})
-        selector = {"matchExpressions": expressions}
+def _binding(policy: str, actions: list[str], match: Json | None) -> Json:
     spec: Json = {
-        "policyName": name,
-        "validationActions": action or ACTIONS[mode],
+        "policyName": policy,
+        "validationActions": actions,
         "paramRef": {"name": PARAMS_NAME, "namespace": PARAMS_NAMESPACE, "parameterNotFoundAction": "Deny"},
     }
-    if selector.get("matchExpressions") or selector.get("matchLabels"):
-        spec["matchResources"] = {"namespaceSelector": selector}
+    if match:
+        spec["matchResources"] = match
     return {
         "apiVersion": API,
         "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": f"{name}-{mode}"},
+        "metadata": {"name": policy},
         "spec": spec,
     }

@@ -1,23 +1,40 @@
-"""Judge objects: which rules they break, and how hard that is enforced for their category."""
+"""Judge objects: which rules they break, how hard that is enforced, and what excuses it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from balai.models.tenant import Category
 from balai.rules import cel
-from balai.rules.lens import CONDITIONS, KINDS, LABEL, VARIABLES, normalised
-from balai.rules.model import Mode, Point, Rule, load_rules
+from balai.rules.exceptions import Exception_, load_exceptions
+from balai.rules.lens import (
+    CLUSTER_KINDS,
+    LABEL,
+    SUBJECTS,
+    Subject,
+    category_of,
+    exceptions_of,
+    normalised,
+    with_node_ports,
+)
+from balai.rules.model import CATEGORIES, STRICTEST, Mode, Point, Rule, load_rules
+from balai.rules.params import parameters
 
-STRICTEST: Category = "strategis"
-CATEGORIES: tuple[Category, ...] = ("rendah", "tinggi", "strategis")
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One rule that one object breaks."""
+    """
+    One rule that one object breaks.
+
+    Attributes:
+        exception: Id of the exception that covers it; "" when none does.
+        error: What the check ran into; the object is not shaped like its kind.
+    """
 
     rule: Rule
     kind: str
@@ -25,6 +42,7 @@ class Finding:
     namespace: str
     mode: Mode
     message: str
+    exception: str = ""
     error: str = ""
 
     @property
@@ -37,52 +55,122 @@ class Finding:
 
 
 class Judge:
-    """The rules of one point, with the parameters of one cluster."""
+    """The rules of one point, with the parameters and exceptions of one cluster."""
 
-    def __init__(self, point: Point, registries: list[str] | None = None, rules: Iterable[Rule] | None = None) -> None:
+    def __init__(
+        self,
+        point: Point,
+        given: Mapping[str, Sequence[str]] | None = None,
+        rules: Iterable[Rule] | None = None,
+        exceptions: Iterable[Exception_] | None = None,
+        now: datetime.datetime | None = None,
+    ) -> None:
+        """
+        Prepare.
+
+        Args:
+            point: Where the rules are asked.
+            given: Parameters of the cluster that differ from the rules' defaults.
+            rules: Rules in place of the project's.
+            exceptions: Exceptions in place of the project's.
+            now: The time in place of this machine's.
+        """
         self.rules = [rule for rule in (load_rules() if rules is None else rules) if point in rule.points]
-        given = {"registries": registries} if registries else {}
-        defaults = {name: p.default for rule in self.rules for name, p in rule.params.items()}
-        self.params = {"data": {name: ",".join(given.get(name) or value) for name, value in defaults.items()}}
-        self._subjects = sorted({rule.subject for rule in self.rules})
+        known = load_exceptions() if exceptions is None else tuple(exceptions)
+        instant = (now or datetime.datetime.now(datetime.UTC)).astimezone(datetime.UTC)
+        data = parameters(self.rules, given or {}, known) | {"today": instant.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        self._params = {"data": data}
+        self._by_kind: dict[tuple[str, bool], list[tuple[Subject, list[Rule]]]] = {}
+        for name, subject in SUBJECTS.items():
+            if members := [rule for rule in self.rules if rule.subject == name]:
+                for kind in subject.kinds:
+                    self._by_kind.setdefault((kind, subject.together), []).append((subject, members))
+
+    def concerns(self, kind: str) -> bool:
+        """Return whether any rule is about a kind of object."""
+        return (kind, False) in self._by_kind
+
+    def rules_for(self, kind: str, *, together: bool = False) -> list[Rule]:
+        """Return the rules about a kind of object, or about a namespace with all that is in it."""
+        return [rule for _, members in self._by_kind.get((kind, together), []) for rule in members]
+
+    def unseen(self, manifest: Json, category: Category | None = None) -> list[Rule]:
+        """Return the rules that cannot be judged on an object whose Namespace nobody knows."""
+        kind = manifest.get("kind", "")
+        if kind in CLUSTER_KINDS:
+            return []
+        return [rule for rule in self.rules_for(kind) if not _known(rule, None, category)]
 
     def judge(
-        self, manifest: dict[str, Any], category: Category | None = None, namespace: dict[str, Any] | None = None
+        self, manifest: Mapping[str, Any], category: Category | None = None, namespace: Json | None = None
     ) -> Iterator[Finding]:
         """
-        Yield what one object breaks.
+        Yield what one object breaks; what an exception covers is yielded too, with its id.
 
         Args:
             manifest: The object, as written or as the API server returned it.
-            category: SPBE category of its tenant; the strictest where nobody knows.
-            namespace: Its Namespace object, for rules that ask.
+            category: SPBE category of its tenant; the strictest where neither this nor `namespace` says.
+            namespace: Its Namespace; without it, the rules of `unseen` are not asked.
         """
+        yield from self._judge(manifest, category, namespace, together=False)
+
+    def judge_together(self, namespace: Json, items: Mapping[str, Sequence[Any]]) -> Iterator[Finding]:
+        """Yield what a namespace breaks as a whole, given everything in it by kind."""
+        whole = {**namespace, "items": {kind: list(found) for kind, found in items.items()}}
+        yield from self._judge(whole, None, None, together=True)
+
+    def _judge(
+        self, manifest: Mapping[str, Any], category: Category | None, namespace: Json | None, *, together: bool
+    ) -> Iterator[Finding]:
         kind = manifest.get("kind", "")
-        for subject in self._subjects:
-            if kind not in KINDS[subject]:
-                continue
-            rules = [rule for rule in self.rules if rule.subject == subject]
-            expressions = {f"{rule.id}#{n}": check.expression for rule in rules for n, check in enumerate(rule.check)}
-            condition = CONDITIONS[subject]
-            if condition:
-                expressions["condition"] = f"({condition}) == true"
-            program = cel.program(tuple(VARIABLES[subject].items()), tuple(expressions.items()))
-            item = normalised(manifest)
-            item.setdefault("metadata", {})
-            broken = program.judge(item, namespace, self.params)
+        found = self._by_kind.get((kind, together))
+        if not found:
+            return
+        item = normalised(manifest)
+        metadata = item.setdefault("metadata", {})
+        if kind == "Pod" and isinstance(item.get("spec"), dict):
+            item["spec"] = with_node_ports(item["spec"])
+        around = normalised(namespace) if namespace else {"metadata": {"labels": {}}}
+        if namespace is None and category:
+            around["metadata"]["labels"][f"{LABEL}category"] = category
+        if namespace and kind not in CLUSTER_KINDS:
+            metadata.setdefault("namespace", around["metadata"]["name"])
+        for subject, members in found:
+            rules = [r for r in members if kind in CLUSTER_KINDS or _known(r, namespace, category)]
+            broken = self._broken(subject, rules, item, around)
             if "condition" in broken:
                 continue
-            own = item["metadata"].get("labels", {}).get(f"{LABEL}category") if kind == "Namespace" else category
-            applied = own if own in CATEGORIES else STRICTEST
+            labels = (item if kind == "Namespace" else around)["metadata"].get("labels", {})
+            held_to = labels.get(f"{LABEL}category") if kind not in CLUSTER_KINDS - {"Namespace"} else STRICTEST
+            excuses = self._excuses(subject, item, around) if broken else {}
             for rule in rules:
                 for n, check in enumerate(rule.check):
                     if (key := f"{rule.id}#{n}") in broken:
                         yield Finding(
                             rule=rule,
                             kind=kind,
-                            name=item["metadata"].get("name", ""),
-                            namespace=item["metadata"].get("namespace", ""),
-                            mode=rule.mode[applied],
+                            name=metadata.get("name", ""),
+                            namespace=metadata.get("namespace", ""),
+                            mode=rule.mode[held_to if held_to in CATEGORIES else STRICTEST],
                             message=check.message,
+                            exception=excuses.get(rule.id, ""),
                             error=broken[key],
                         )
+
+    def _broken(self, subject: Subject, rules: list[Rule], item: Json, namespace: Json) -> dict[str, str]:
+        expressions = {f"{rule.id}#{n}": check.expression for rule in rules for n, check in enumerate(rule.check)}
+        if subject.condition:
+            expressions["condition"] = f"({subject.condition}) == true"
+        variables = {**subject.variables, "category": category_of(subject)}
+        program = cel.program(tuple(variables.items()), tuple(expressions.items()))
+        return program.judge(item, namespace, self._params)
+
+    def _excuses(self, subject: Subject, item: Json, namespace: Json) -> dict[str, str]:
+        if "exceptions" not in self._params["data"]:
+            return {}
+        scope = {"object": item, "namespaceObject": namespace, "params": self._params}
+        return {entry[0]: entry[5] for entry in cel.value(exceptions_of(subject), scope)}
+
+
+def _known(rule: Rule, namespace: Json | None, category: Category | None) -> bool:
+    return namespace is not None or not rule.asks or (rule.asks == "category" and category is not None)

@@ -1,118 +1,146 @@
-"""Rules on files: manifests as kubectl would read them, with the line each object begins on."""
+"""Rules on files: every object, and every namespace whose Namespace is among them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
-
-import yaml
 
 from balai.errors import DataError, Problem
 from balai.models.tenant import Category
-from balai.rules.evaluate import CATEGORIES, STRICTEST, Finding, Judge
-from balai.rules.lens import LABEL
+from balai.rules.evaluate import Finding, Judge
+from balai.rules.lens import SET_KINDS
+from balai.rules.locate import culprit
+from balai.rules.manifests import Located, place, read
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+__all__ = ["Located", "Placed", "Verdict", "judge", "read"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Located:
-    """One object of a file."""
+class Placed:
+    """A finding, and where in which file."""
 
     file: str
     line: int
-    manifest: dict[str, Any]
+    column: int
+    finding: Finding
 
 
-def read(text: str, name: str) -> list[Located]:
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
     """
-    Return every object of a file, those inside lists too.
+    What became of some files.
+
+    Attributes:
+        unseen: What could not be judged here, and why: rule ids by what is missing.
+    """
+
+    objects: int
+    rules: int
+    found: list[Placed]
+    unseen: dict[str, list[str]] = field(default_factory=dict)
+
+    def of(self, mode: str) -> list[Placed]:
+        """Return the findings of one mode that no exception covers."""
+        return [p for p in self.found if p.finding.mode == mode and not p.finding.exception]
+
+    @property
+    def excepted(self) -> list[Placed]:
+        """Return the findings that an exception covers."""
+        return [p for p in self.found if p.finding.exception]
+
+
+def judge(
+    texts: Mapping[str, str],
+    category: Category | None = None,
+    given: Mapping[str, Sequence[str]] | None = None,
+) -> Verdict:
+    """
+    Judge files.
+
+    Args:
+        texts: Content of each file by name.
+        category: SPBE category of the tenant, where no Namespace among the files says it.
+        given: Parameters of the cluster.
 
     Raises:
-        DataError: It is no YAML, or a document is no Kubernetes object.
+        DataError: A file is no YAML, or an object is not shaped like its kind; all files at once.
     """
-    loader = _LOADER(text)
-    found: list[Located] = []
+    objects: list[Located] = []
     problems: list[Problem] = []
-    try:
-        while loader.check_node():
-            node: Any = loader.get_node()
-            value = loader.construct_document(node)
-            line = node.start_mark.line + 1
-            if value is None:
-                continue
-            for item in _unwrapped(value):
-                if _is_object(item):
-                    found.append(Located(file=name, line=line, manifest=item))
-                else:
-                    problems.append(
-                        Problem(
-                            file=name,
-                            line=line,
-                            key="kind",
-                            given=repr(item)[:60],
-                            fix="Give it apiVersion, kind and metadata.",
-                            bound="this is no Kubernetes object: kind and metadata are required",
-                        )
-                    )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        problems.append(
-            Problem(
-                file=name,
-                line=0,
-                key="",
-                given=type(error).__name__,
-                bound="a value in this file is not what its form says, or it holds itself",
-                fix="Quote texts that look like numbers or dates, and take out anchors that refer to themselves.",
-            )
-        )
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problems.append(
-            Problem(
-                file=name,
-                line=mark.line + 1 if mark else 0,
-                key="",
-                given="",
-                bound=f"this is not YAML: {getattr(error, 'problem', error)}",
-                fix="Mend the line; indent with spaces.",
-            )
-        )
-    finally:
-        loader.dispose()
+    for name, text in texts.items():
+        try:
+            objects += read(text, name)
+        except DataError as error:
+            problems += error.problems
+    judges = Judge("file", given)
+    namespaces = {o.manifest["metadata"].get("name"): o for o in objects if o.manifest["kind"] == "Namespace"}
+    placed: list[Placed] = []
+    unseen: dict[str, set[str]] = defaultdict(set)
+    for item, finding in _findings(judges, objects, namespaces, category, unseen):
+        if finding.error:
+            problems.append(_misshapen(item, finding))
+        else:
+            placed.append(_placed(judges, texts[item.file], item, finding, namespaces, category))
     if problems:
-        raise DataError(problems)
-    return found
+        raise DataError(list(dict.fromkeys(problems)))
+    return Verdict(
+        objects=len(objects),
+        rules=len(judges.rules),
+        found=sorted(placed, key=lambda p: (p.file, p.line, p.column, p.finding.rule.id)),
+        unseen={why: sorted(ids) for why, ids in unseen.items()},
+    )
 
 
-def _is_object(item: Any) -> bool:
-    if not isinstance(item, dict) or not isinstance(item.get("kind"), str):
-        return False
-    metadata = item.get("metadata")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("labels") or {}, dict):
-        return False
-    return all(isinstance(metadata.get(key, ""), str) for key in ("name", "namespace"))
-
-
-def _unwrapped(value: Any) -> Iterator[Any]:
-    """Yield an object, or those of a List, however deep the lists are."""
-    if isinstance(value, dict) and str(value.get("kind", "")).endswith("List") and isinstance(value.get("items"), list):
-        for item in value["items"]:
-            yield from _unwrapped(item)
-    else:
-        yield value
-
-
-def judge(objects: list[Located], category: Category | None) -> Iterator[tuple[Located, Finding]]:
-    """Yield what the objects break; the category of a namespace that lies among them is its own."""
-    judges = Judge("file")
-    known: dict[str, Category] = {}
+def _findings(
+    judges: Judge,
+    objects: list[Located],
+    namespaces: dict[str, Located],
+    category: Category | None,
+    unseen: dict[str, set[str]],
+) -> Iterator[tuple[Located, Finding]]:
+    contents: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
     for item in objects:
-        label = (item.manifest["metadata"].get("labels") or {}).get(f"{LABEL}category")
-        if item.manifest["kind"] == "Namespace" and label in CATEGORIES:
-            known[item.manifest["metadata"].get("name", "")] = label
-    for item in objects:
-        namespace = item.manifest["metadata"].get("namespace", "")
-        for finding in judges.judge(item.manifest, category or known.get(namespace) or STRICTEST):
+        kind, where = item.manifest["kind"], item.manifest["metadata"].get("namespace") or ""
+        around = namespaces.get(where)
+        if around is None and kind != "Namespace":
+            for rule in judges.unseen(item.manifest, category):
+                unseen[f"Namespace {where}".rstrip()].add(rule.id)
+        for finding in judges.judge(item.manifest, category, around.manifest if around else None):
             yield item, finding
+        if kind in SET_KINDS:
+            contents[where][kind].append(item.manifest)
+    for name, item in namespaces.items():
+        for finding in judges.judge_together(item.manifest, contents[name]):
+            yield item, finding
+
+
+def _placed(
+    judges: Judge,
+    text: str,
+    item: Located,
+    finding: Finding,
+    namespaces: dict[str, Located],
+    category: Category | None,
+) -> Placed:
+    around = namespaces.get(finding.namespace)
+    alone = Judge("file", rules=[finding.rule], exceptions=())
+
+    def still_broken(manifest: dict[str, Any]) -> bool:
+        return any(alone.judge(manifest, category, around.manifest if around else None))
+
+    path = () if finding.rule.scope == "set" else culprit(finding.rule, item.manifest, still_broken)
+    line, column = place(text, item, path)
+    return Placed(file=item.file, line=line, column=column, finding=finding)
+
+
+def _misshapen(item: Located, finding: Finding) -> Problem:
+    return Problem(
+        file=item.file,
+        line=item.line,
+        key="",
+        given="",
+        bound=f"{finding.what} is not shaped like a {finding.kind}",
+        fix="`kubectl explain` shows the form; look for a list, a mapping or a text where another is meant.",
+    )

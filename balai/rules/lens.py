@@ -8,9 +8,13 @@ stands here and nowhere else, because the API server does not type-check through
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-POD_KINDS: dict[str, tuple[str, str, str]] = {  # kind: (group, version, resource)
+LABEL = "balai.internal/"
+Kinds = dict[str, tuple[str, str, str]]  # kind: (group, version, resource)
+
+POD_KINDS: Kinds = {
     "Pod": ("", "v1", "pods"),
     "ReplicationController": ("", "v1", "replicationcontrollers"),
     "Deployment": ("apps", "v1", "deployments"),
@@ -20,32 +24,167 @@ POD_KINDS: dict[str, tuple[str, str, str]] = {  # kind: (group, version, resourc
     "Job": ("batch", "v1", "jobs"),
     "CronJob": ("batch", "v1", "cronjobs"),
 }
-KINDS: dict[str, dict[str, tuple[str, str, str]]] = {
-    "podspec": POD_KINDS,
-    "namespace": {"Namespace": ("", "v1", "namespaces")},
-}
-VARIABLES: dict[str, dict[str, str]] = {
-    "podspec": {
-        "podSpec": (
-            "object.kind == 'Pod' ? object.?spec.orValue({}) : "
-            "object.kind == 'CronJob' ? object.?spec.?jobTemplate.?spec.?template.?spec.orValue({}) : "
-            "object.?spec.?template.?spec.orValue({})"
-        ),
-        "containers": (
-            "variables.podSpec.?containers.orValue([]) + variables.podSpec.?initContainers.orValue([])"
-            " + variables.podSpec.?ephemeralContainers.orValue([])"
-        ),
-    },
-    "namespace": {},
-}
-LABEL = "balai.internal/"
-# A namespace that a tenant's name claims is a tenant's, whether or not its labels say so.
-CONDITIONS: dict[str, str] = {
-    "podspec": "",
-    "namespace": (
-        f"object.metadata.name.startsWith('tenant-') || ('{LABEL}tenant' in object.metadata.?labels.orValue({{}}))"
+_RBAC, _GATEWAY = "rbac.authorization.k8s.io", "gateway.networking.k8s.io"
+# Made and kept by the API server itself; nobody's objects to govern.
+_OWN_OBJECTS = "!object.metadata.name.startsWith('system:') && !object.metadata.name.startsWith('kubeadm:')"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """
+    What rules can be about.
+
+    Attributes:
+        kinds: The kinds of object, with where the API server keeps them.
+        variables: CEL by name, in the order in which they build on each other.
+        condition: CEL that is true for the objects meant; "" when every one is.
+        namespaced: Whether any of them live in a namespace, whose category then decides.
+        together: Whether it is a namespace with everything in it, which no admission request shows.
+    """
+
+    kinds: Kinds
+    variables: dict[str, str] = field(default_factory=dict)
+    condition: str = ""
+    namespaced: bool = True
+    together: bool = False
+
+
+_POD = {
+    "podSpec": (
+        "object.kind == 'Pod' ? object.?spec.orValue({}) : "
+        "object.kind == 'CronJob' ? object.?spec.?jobTemplate.?spec.?template.?spec.orValue({}) : "
+        "object.?spec.?template.?spec.orValue({})"
+    ),
+    "podMetadata": (
+        "object.kind == 'Pod' ? object.?metadata.orValue({}) : "
+        "object.kind == 'CronJob' ? object.?spec.?jobTemplate.?spec.?template.?metadata.orValue({}) : "
+        "object.?spec.?template.?metadata.orValue({})"
+    ),
+    "containers": (
+        "variables.podSpec.?containers.orValue([]) + variables.podSpec.?initContainers.orValue([])"
+        " + variables.podSpec.?ephemeralContainers.orValue([])"
     ),
 }
+_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+
+SUBJECTS: dict[str, Subject] = {
+    "podspec": Subject(kinds=POD_KINDS, variables=_POD),
+    "workload": Subject(kinds={kind: POD_KINDS[kind] for kind in _WORKLOADS}, variables=_POD),
+    "job": Subject(
+        kinds={kind: POD_KINDS[kind] for kind in ("Job", "CronJob")},
+        variables={
+            "jobSpec": "object.kind == 'CronJob' ? object.spec.jobTemplate.?spec.orValue({}) : object.?spec.orValue({})"
+        },
+    ),
+    "namespace": Subject(
+        kinds={"Namespace": ("", "v1", "namespaces")},
+        # A namespace that a tenant's name claims is a tenant's, whether or not its labels say so.
+        condition=(
+            f"object.metadata.name.startsWith('tenant-') || ('{LABEL}tenant' in object.metadata.?labels.orValue({{}}))"
+        ),
+        namespaced=False,
+    ),
+    "service": Subject(kinds={"Service": ("", "v1", "services")}),
+    "ingress": Subject(kinds={"Ingress": ("networking.k8s.io", "v1", "ingresses")}),
+    "gateway": Subject(kinds={"Gateway": (_GATEWAY, "v1", "gateways")}),
+    "route": Subject(kinds={"HTTPRoute": (_GATEWAY, "v1", "httproutes")}),
+    "network_policy": Subject(kinds={"NetworkPolicy": ("networking.k8s.io", "v1", "networkpolicies")}),
+    "role": Subject(
+        kinds={"Role": (_RBAC, "v1", "roles"), "ClusterRole": (_RBAC, "v1", "clusterroles")},
+        condition=f"{_OWN_OBJECTS} && !(object.metadata.name in ['cluster-admin', 'admin', 'edit', 'view'])",
+    ),
+    "binding": Subject(
+        kinds={
+            "RoleBinding": (_RBAC, "v1", "rolebindings"),
+            "ClusterRoleBinding": (_RBAC, "v1", "clusterrolebindings"),
+        },
+        condition=f"{_OWN_OBJECTS} && object.metadata.name != 'cluster-admin'",
+    ),
+    "account": Subject(
+        kinds={"ServiceAccount": ("", "v1", "serviceaccounts")},
+        condition="object.metadata.name != 'default'",  # made by the API server, used by nobody (no_default_token)
+    ),
+    "config_map": Subject(
+        kinds={"ConfigMap": ("", "v1", "configmaps")},
+        condition="object.metadata.name != 'kube-root-ca.crt'",
+    ),
+    "secret": Subject(kinds={"Secret": ("", "v1", "secrets")}),
+    "claim": Subject(kinds={"PersistentVolumeClaim": ("", "v1", "persistentvolumeclaims")}),
+    "volume": Subject(kinds={"PersistentVolume": ("", "v1", "persistentvolumes")}, namespaced=False),
+    "storage_class": Subject(kinds={"StorageClass": ("storage.k8s.io", "v1", "storageclasses")}, namespaced=False),
+    "budget": Subject(kinds={"PodDisruptionBudget": ("policy", "v1", "poddisruptionbudgets")}),
+    "autoscaler": Subject(kinds={"HorizontalPodAutoscaler": ("autoscaling", "v2", "horizontalpodautoscalers")}),
+    "webhook": Subject(
+        kinds={
+            kind: ("admissionregistration.k8s.io", "v1", f"{kind.lower()}s")
+            for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+        },
+        namespaced=False,
+    ),
+    # object: the Namespace, and under `items` what is in it, by kind.
+    "tenant": Subject(
+        kinds={"Namespace": ("", "v1", "namespaces")},
+        condition=(
+            f"object.metadata.name.startsWith('tenant-') || ('{LABEL}tenant' in object.metadata.?labels.orValue({{}}))"
+        ),
+        namespaced=False,
+        together=True,
+    ),
+}
+CLUSTER_KINDS = {
+    "Namespace",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    *(kind for subject in SUBJECTS.values() if not subject.namespaced for kind in subject.kinds),
+}
+# What a set rule may ask for; the audit reads these and those with a pod spec.
+SET_KINDS: Kinds = {
+    **POD_KINDS,
+    **{
+        kind: where
+        for name in ("service", "ingress", "network_policy", "binding", "claim", "budget", "account", "role")
+        for kind, where in SUBJECTS[name].kinds.items()
+        if kind not in CLUSTER_KINDS
+    },
+    "ResourceQuota": ("", "v1", "resourcequotas"),
+    "LimitRange": ("", "v1", "limitranges"),
+}
+
+
+def category_of(subject: Subject) -> str:
+    """Return CEL for the SPBE category that an object is held to; the strictest where nobody says."""
+    if "Namespace" in subject.kinds:
+        known = f"object.metadata.?labels[?'{LABEL}category'].orValue('')"
+    elif subject.namespaced:
+        known = f"namespaceObject.metadata.?labels[?'{LABEL}category'].orValue('')"
+    else:
+        return "'strategis'"
+    found = f"{known} in ['rendah', 'tinggi'] ? {known} : 'strategis'"
+    above = sorted(CLUSTER_KINDS & set(subject.kinds) - {"Namespace"})
+    return f"object.kind in {above} ? 'strategis' : ({found})" if above else found
+
+
+def exceptions_of(subject: Subject) -> str:
+    """
+    Return CEL for the exceptions that cover an object now: lists of rule, end, namespace, kind, name, id.
+
+    An exception ends by three clocks, of which the strictest counts: `today` among the parameters (the
+    clock of whoever judges), and the times that the API server itself writes on what it is given. So
+    it ends at admission on its day although CEL has no clock and nobody applies anything. An object
+    whose record of times was cleared is covered by none. What a controller makes (a ReplicaSet, its
+    pods) is covered by the exception for its owner, whose name it begins with.
+    """
+    namespace = "object.metadata.?namespace.orValue('')" if subject.namespaced else "''"
+    return (
+        "params.?data[?'exceptions'].orValue('').split('\\n').filter(e, e != '').map(e, e.split('|'))"
+        f".filter(e, e[2] == {namespace} && ((e[3] == object.kind && e[4] == object.metadata.?name.orValue('')) || "
+        "(object.kind in ['Pod', 'ReplicaSet', 'Job'] && size(object.metadata.?ownerReferences.orValue([])) > 0 && "
+        "object.metadata.?name.orValue('').startsWith(e[4] + '-'))) "
+        "&& params.?data[?'today'].orValue('') < e[1] && object.metadata.?creationTimestamp.orValue('') < e[1] "
+        "&& (object.metadata.?creationTimestamp.orValue('') == '' || "
+        "size(object.metadata.?managedFields.orValue([])) > 0) "
+        "&& object.metadata.?managedFields.orValue([]).all(m, m.?time.orValue('') < e[1]))"
+    )
 
 
 def normalised(value: Any) -> Any:
@@ -53,7 +192,9 @@ def normalised(value: Any) -> Any:
     if isinstance(value, Mapping):  # the policy SDK hands proxies in, which are no dicts
         pruned = {str(key): normalised(item) for key, item in value.items()}
         kept = {key: item for key, item in pruned.items() if item is not None and item not in ("", [])}
-        return {key: _with_default_volumes(item) if key == "volumes" else item for key, item in kept.items()}
+        if isinstance(kept.get("volumes"), list):
+            kept["volumes"] = [_with_default(volume) for volume in kept["volumes"]]
+        return kept
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [normalised(item) for item in value]
     if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 2**63):
@@ -61,7 +202,30 @@ def normalised(value: Any) -> Any:
     return str(value)  # dates and the like, which YAML makes of text and JSON does not know
 
 
-def _with_default_volumes(volumes: Any) -> Any:
-    if not isinstance(volumes, list):
-        return volumes
-    return [{**v, "emptyDir": {}} if isinstance(v, dict) and set(v) == {"name"} else v for v in volumes]
+def with_node_ports(pod: dict[str, Any]) -> dict[str, Any]:
+    """Return a Pod's spec with the ports of the node that the API server gives one on the node's network."""
+    if pod.get("hostNetwork") is not True:
+        return pod
+    taken = {}
+    for key in ("containers", "initContainers"):
+        if isinstance(pod.get(key), list):
+            taken[key] = [_on_the_node(container) for container in pod[key]]
+    return {**pod, **taken}
+
+
+def _on_the_node(container: Any) -> Any:
+    if not isinstance(container, dict) or not isinstance(container.get("ports"), list):
+        return container
+    ports = [{"hostPort": p.get("containerPort"), **p} if isinstance(p, dict) else p for p in container["ports"]]
+    return {**container, "ports": ports}
+
+
+def _with_default(volume: Any) -> Any:
+    return {**volume, "emptyDir": {}} if isinstance(volume, dict) and set(volume) == {"name"} else volume
+
+
+def pod_path(kind: str) -> tuple[str, ...]:
+    """Return where an object of a kind keeps its pod spec."""
+    if kind == "Pod":
+        return ("spec",)
+    return ("spec", "jobTemplate", "spec", "template", "spec") if kind == "CronJob" else ("spec", "template", "spec")

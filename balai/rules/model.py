@@ -1,12 +1,10 @@
-"""Rules as data: one folder a rule, with the cases that it must pass and must fail."""
+"""Rules as data: one folder a rule, with the cases that it must pass and must fail beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -14,11 +12,14 @@ from balai import yamlfile
 from balai.errors import DataError, Problem, shown
 from balai.models.base import Model, Text, load
 from balai.models.tenant import Category
-from balai.rules.lens import KINDS
+from balai.rules.lens import SUBJECTS
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "policies" / "rules"
+CATEGORIES: tuple[Category, ...] = ("rendah", "tinggi", "strategis")
+STRICTEST: Category = "strategis"
 Point = Literal["plan", "file", "admission", "audit"]
-Mode = Literal["warn", "deny"]
+Mode = Literal["audit", "warn", "deny"]
+Severity = Literal["low", "medium", "high", "critical"]
 
 
 class Titles(Model):
@@ -38,52 +39,64 @@ class Parameter(Model):
 class Check(Model):
     """One CEL expression that is true when all is well, and what to say when it is not."""
 
-    message: Annotated[str, StringConstraints(pattern=r"^[^\n]{5,120}$")]
+    message: Annotated[str, StringConstraints(pattern=r'^[^\n\[\]"\\|]{5,90}$')]
     expression: Text
 
 
 class Rule(Model):
-    """policies/rules/<target>/<id>/rule.yml."""
+    """
+    policies/rules/<target>/<id>/rule.yml.
+
+    Attributes:
+        scope: `object` is judged alone; `set` is a namespace with all that is in it.
+        mode: How hard it is enforced, by the SPBE category of the tenant.
+        severity: How long an exception may last, and how many must sign it.
+        standard: Level of the Kubernetes pod security standards that this is a control of.
+        ground: `technical` when the rationale is the reason; else the control whose text was read.
+        field: Where what it judges stands: in the pod spec for subjects with one, else in the object.
+    """
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]+$")]
     version: int = Field(ge=1)
     title: Titles
-    scope: Literal["object"]
-    subject: Literal["podspec", "namespace"]
+    scope: Literal["object", "set"]
+    subject: Text
     points: list[Point] = Field(min_length=1)
     params: dict[str, Parameter]
     mode: dict[Category, Mode]
+    severity: Severity
+    standard: Literal["baseline", "restricted"] | None = None
     ground: Text
     controls: list[Text] = Field(min_length=1)
     rationale: Text
     remediation: Titles
+    field: list[Text] = Field(min_length=1)
     check: list[Check] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _every_category_has_a_mode(self) -> Rule:
+    def _holds_together(self) -> Rule:
         if len(self.mode) != 3:
             raise ValueError("mode should name rendah, tinggi and strategis")
+        if self.subject not in SUBJECTS:
+            raise ValueError(f"subject should be one of {', '.join(SUBJECTS)}")
+        if (self.scope == "set") != SUBJECTS[self.subject].together:
+            raise ValueError("the subject tenant, and no other, has the scope set")
+        if self.scope == "set" and "admission" in self.points:
+            raise ValueError("no admission request shows a whole namespace: a set rule has no point admission")
         return self
 
     @property
     def kinds(self) -> set[str]:
         """The kinds of object that the rule judges."""
-        return set(KINDS[self.subject])
+        return set(SUBJECTS[self.subject].kinds)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One object of good.yml or bad.yml."""
-
-    rule: str
-    good: bool
-    number: int
-    manifest: dict[str, Any]
-
-    def __str__(self) -> str:
-        return (
-            f"{self.rule}/{'good' if self.good else 'bad'}/{self.manifest['kind']}-{self.manifest['metadata']['name']}"
-        )
+    @property
+    def asks(self) -> Literal["namespace", "category", ""]:
+        """What it must know of the object's namespace to be judged at all."""
+        texts = " ".join(check.expression for check in self.check)
+        if "namespaceObject" in texts:
+            return "namespace"
+        return "category" if "variables.category" in texts and "Namespace" not in self.kinds else ""
 
 
 @cache
@@ -117,15 +130,3 @@ def load_rules(folder: Path = FOLDER) -> tuple[Rule, ...]:
     if problems:
         raise DataError(problems)
     return tuple(sorted(rules, key=lambda rule: rule.id))
-
-
-def cases(folder: Path = FOLDER) -> Iterator[Case]:
-    """Yield every good and bad case of every rule."""
-    import yaml
-
-    for path in sorted(folder.glob("*/*/*.yml")):
-        if path.name == "rule.yml":
-            continue
-        for number, manifest in enumerate(yaml.safe_load_all(path.read_text())):
-            if manifest:
-                yield Case(rule=path.parent.name, good=path.name == "good.yml", number=number, manifest=manifest)

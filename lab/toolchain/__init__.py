@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -71,6 +72,24 @@ def catalogue() -> dict[str, Tool]:
     return {
         name: _tool(module, spec, name, entry) for module, spec in data.items() for name, entry in spec["tools"].items()
     }
+
+
+def module_files(name: str) -> Path:
+    """
+    Return the folder of a Go module of which only files are used, fetched into Go's own cache.
+
+    Raises:
+        EnvironmentFault: There is no Go, or no way to the module.
+    """
+    entry = yaml.safe_load((HERE / "tools.yml").read_text())["files"][name]
+    go = find_go()
+    if go is None:
+        raise EnvironmentFault(f"{entry['module']} cannot be fetched without `go`: install Go 1.21 or later.")
+    wanted = f"{entry['module']}@{entry['version']}"
+    run = subprocess.run([go, "mod", "download", "-json", wanted], cwd="/", capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        raise EnvironmentFault(f"{wanted} cannot be fetched: {run.stderr.strip()[-200:] or run.stdout[-200:]}")
+    return Path(json.loads(run.stdout)["Dir"])
 
 
 def debian_packages() -> list[str]:

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.lab
 
 PROGRAM = """
 from balai.components.guard import guard
-guard(["registry.balai.internal"], "tinggi")
+guard({"registries": ["registry.balai.internal"]}, category="tinggi")
 ns = k8s.core.v1.Namespace("ns", metadata={"name": NS})
 def pod(name, **spec):
     k8s.core.v1.Pod(name, metadata={"name": name, "namespace": NS}, spec={"containers": [
@@ -26,7 +26,7 @@ def test_every_finding_of_every_resource_is_in_one_preview(project: Project) -> 
 
     for name in ("a", "b"):
         assert f"error: [no_host_namespaces] Pod {project.namespace}/{name}" in said
-        assert f"error: [image_pinned] Pod {project.namespace}/{name}" in said
+        assert f"error: [image_by_digest] Pod {project.namespace}/{name}" in said
     assert "Traceback" not in said
 
 

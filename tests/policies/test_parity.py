@@ -2,87 +2,162 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import yaml
 
 from balai.kube import APPLY, ApiError, Cluster, group_path
 from balai.rules import Judge, admission, load_rules
-from balai.rules.model import Case, cases
+from balai.rules.cases import Case, all_cases, base
+from balai.rules.lens import CLUSTER_KINDS, LABEL, POD_KINDS
+from balai.rules.params import parameters
+from lab import toolchain
 
 pytestmark = pytest.mark.lab
 
-NAMESPACE, LABEL = "balai-parity", "balai.internal/parity"
 RULE = re.compile(r"\[([a-z0-9_]+)\]")
-CASES = [case for case in cases() if case.manifest["kind"] != "ConfigMap"]
-# Policies come into force one by one: each rule is waited for with a case that it must refuse.
-FIRST_BAD = {case.rule: case for case in reversed(CASES) if not case.good and case.manifest["kind"] != "Namespace"}
+ASKED = f"{LABEL}parity"
+CASES = [case for case in all_cases() if "admission" in case.rule.points]
+RULES = [rule for rule in load_rules() if "admission" in rule.points]
+BY_ID = {rule.id: rule for rule in RULES}
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API server said of one case: broken rules, the object as it would admit it, its pod security."""
+
+    broken: set[str]
+    admitted: Json | None
+    pod_security: str
 
 
 @pytest.fixture(scope="module")
-def api() -> Iterator[Cluster]:
-    """The lab's cluster with the rules bound to a namespace of this test, warning instead of denying."""
+def answers() -> Iterator[dict[str, Answer]]:
+    """
+    The verdict of the lab's API server on every case.
+
+    The rules warn, and only about objects that carry a label of this test; its namespaces are the
+    platform's to the cluster's own policies, which would deny.
+    """
     api = Cluster.from_kubeconfig()
-    made: list[dict[str, Any]] = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {LABEL: "yes"}}}
-    ]
-    made += admission.compile_rules(
-        load_rules(), only_namespaces={"matchLabels": {LABEL: "yes"}}, action=["Warn"], prefix="p"
-    )
+    made = [*_gateway_kinds(), *_namespaces(), *admission.compile_for_parity(RULES, ASKED)]
     for item in made:
-        api.request("PATCH", f"{_path(api, item)}?fieldManager=parity&force=true", item, APPLY)
-    deadline = time.monotonic() + 30
-    while missing := [rule for rule, case in FIRST_BAD.items() if rule not in _server(api, case)[0]]:
-        assert time.monotonic() < deadline, f"not enforced after 30 s: {missing}"
-        time.sleep(0.2)
-    yield api
+        _send(api, "PATCH", item)
+    _wait(api)
+    with ThreadPoolExecutor(4) as pool:
+        yield dict(zip(map(str, CASES), pool.map(lambda case: _ask(api, case), CASES), strict=True))
     for item in reversed(made):
-        api.request("DELETE", _path(api, item))
+        _send(api, "DELETE", item)
 
 
-def _path(api: Cluster, item: dict[str, Any]) -> str:
+def _gateway_kinds() -> list[Json]:
+    folder = toolchain.module_files("gateway-api") / "config/crd/standard"
+    names = ("gateway.networking.k8s.io_gateways.yaml", "gateway.networking.k8s.io_httproutes.yaml")
+    return [yaml.safe_load((folder / name).read_text()) for name in names]
+
+
+def _namespaces() -> list[Json]:
+    found = {case.surroundings["metadata"]["name"]: copy.deepcopy(case.surroundings) for case in CASES}
+    for item in found.values():
+        item["metadata"]["labels"] |= {f"{LABEL}role": "test", "pod-security.kubernetes.io/warn": "restricted"}
+    return list(found.values())
+
+
+def _send(api: Cluster, method: str, item: Json) -> None:
     entry = api.resource(item["apiVersion"], item["kind"])
     assert entry
-    return f"{group_path(item['apiVersion'])}/{entry['name']}/{item['metadata']['name']}"
+    path = f"{group_path(item['apiVersion'])}/{entry['name']}/{item['metadata']['name']}"
+    if method == "PATCH":
+        api.request("PATCH", f"{path}?fieldManager=parity&force=true", item, APPLY)
+    else:
+        api.request("DELETE", path)
 
 
-def _server(api: Cluster, case: Case) -> tuple[set[str], dict[str, Any]]:
-    """Return the rules that the API server says are broken, and the object as it would admit it."""
-    manifest = case.manifest
-    entry = api.resource(manifest["apiVersion"], manifest["kind"])
-    assert entry
-    path = f"{group_path(manifest['apiVersion'])}/namespaces/{NAMESPACE}/{entry['name']}?dryRun=All"
-    admitted, warnings = api.request_with_warnings("POST", path, manifest)
-    ours = [text for text in warnings if "ValidatingAdmissionPolicy" in text]
+def _wait(api: Cluster) -> None:
+    """Policies come into force one by one: each rule is waited for with a case that it must refuse."""
+    first = {case.rule.id: case for case in reversed(CASES) if not case.good}
+    deadline = time.monotonic() + 60
+    while missing := [rule for rule, case in first.items() if not _in_force(api, rule, case)]:
+        assert time.monotonic() < deadline, f"not in force after 60 s: {missing}"
+        first = {rule: first[rule] for rule in missing}
+        time.sleep(0.2)
+
+
+def _in_force(api: Cluster, rule: str, case: Case) -> bool:
+    try:
+        return rule in _ask(api, case).broken
+    except ApiError as error:
+        if error.status == 404:  # a kind of the gateway that is not served yet
+            return False
+        raise
+
+
+def _ask(api: Cluster, case: Case) -> Answer:
+    manifest = copy.deepcopy(case.manifest)
+    metadata, kind = manifest["metadata"], manifest["kind"]
+    metadata["labels"] = {**(metadata.get("labels") or {}), ASKED: "yes"}
+    entry = api.resource(manifest["apiVersion"], kind)
+    if entry is None:
+        raise ApiError(404, {"message": f"{kind} is not served"})
+    where = "" if kind in CLUSTER_KINDS else metadata.get("namespace") or case.surroundings["metadata"]["name"]
+    path = group_path(manifest["apiVersion"]) + (f"/namespaces/{where}" if where else "")
+    try:
+        admitted, warnings = api.request_with_warnings("POST", f"{path}/{entry['name']}?dryRun=All", manifest)
+        admitted = {"apiVersion": manifest["apiVersion"], "kind": kind, **admitted}
+    except ApiError as error:
+        # Refused by the cluster's own policies, after these had their say; anything else is a broken case.
+        assert "ValidatingAdmissionPolicy" in str(error), f"{case}: {error}"
+        admitted, warnings = None, error.warnings
+    ours = [text for text in warnings if "binding 'p-" in text]
     assert not any("resulted in error" in text for text in ours), ours
-    assert sum(map(len, warnings)) < 3500, "the server cuts warnings off; split the rules over several requests"
-    return {rule for text in ours for rule in RULE.findall(text)}, {
-        "apiVersion": manifest["apiVersion"],
-        "kind": manifest["kind"],
-        **admitted,
-    }
+    assert sum(map(len, warnings)) < 3500, "the server cuts warnings off; the case breaks too many rules"
+    security = next((text for text in warnings if "would violate PodSecurity" in text), "")
+    return Answer({rule for text in ours for rule in RULE.findall(text)}, admitted, security)
+
+
+def _python(case: Case, manifest: Json) -> set[str]:
+    judge = Judge("admission", rules=RULES, exceptions=())
+    return {finding.rule.id for finding in judge.judge(manifest, None, case.surroundings)}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_the_api_server_and_python_agree(api: Cluster, case: Case) -> None:
-    if case.manifest["kind"] == "Namespace":
-        _refused_elsewhere(api, case)
-        return
-    said, admitted = _server(api, case)
+def test_the_api_server_and_python_agree(answers: dict[str, Answer], case: Case) -> None:
+    answer = answers[str(case)]
+    labelled = copy.deepcopy(case.manifest)
+    labelled["metadata"]["labels"] = {**(labelled["metadata"].get("labels") or {}), ASKED: "yes"}
 
-    assert said == {f.rule.id for f in Judge("admission").judge(admitted)}, "engine"
-    assert said == {f.rule.id for f in Judge("file").judge(case.manifest)}, "manifest as written"
+    assert (case.rule.id in answer.broken) is not case.good
+    assert answer.broken == _python(case, labelled), "the manifest as written"
+    if answer.admitted:
+        assert answer.broken == _python(case, answer.admitted), "the object as the server would admit it"
 
 
-def _refused_elsewhere(api: Cluster, case: Case) -> None:
-    """A namespace with a tenant's name meets the cluster's own policy, which denies: the same verdict, seen as 422."""
-    expected = {f.rule.id for f in Judge("file").judge(case.manifest)}
-    try:
-        api.request("POST", "/api/v1/namespaces?dryRun=All", case.manifest)
-        said: set[str] = set()
-    except ApiError as error:
-        said = set(RULE.findall(str(error)))
-    assert said == expected
+@pytest.mark.parametrize("case", [c for c in CASES if c.manifest["kind"] in POD_KINDS], ids=str)
+def test_what_the_pod_security_standards_refuse_a_rule_refuses_too(answers: dict[str, Answer], case: Case) -> None:
+    answer = answers[str(case)]
+    standard = {rule for rule in answer.broken if BY_ID[rule].standard}
+
+    assert bool(answer.pod_security) == bool(standard), answer.pod_security
+
+
+def test_the_object_that_every_case_starts_from_breaks_no_rule() -> None:
+    judge = Judge("admission", exceptions=())
+    surroundings = base("Namespace")
+
+    kinds = {kind for rule in RULES for kind in rule.kinds}
+    assert [str(f) for kind in sorted(kinds) for f in judge.judge(base(kind), None, surroundings)] == []
+
+
+def test_the_parameters_of_the_cluster_are_those_that_the_rules_were_judged_by() -> None:
+    api = Cluster.from_kubeconfig()
+    path = f"/api/v1/namespaces/{admission.PARAMS_NAMESPACE}/configmaps/{admission.PARAMS_NAME}"
+
+    assert api.request("GET", path)["data"] == parameters(load_rules(), {}, ())

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+import yaml
+
+from balai.errors import DataError
+from balai.rules import files, load_rules
+from balai.rules.cases import base, merged
+from balai.rules.manifests import MOST_BYTES
 
 BAD = """apiVersion: v1
 kind: Pod
 metadata: {name: a, namespace: tenant-x}
 spec: {hostNetwork: true, containers: []}
 """
+COUNT = sum("file" in rule.points for rule in load_rules())
 GOOD = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
 
 
@@ -23,8 +32,8 @@ def test_a_denied_object_is_named_with_file_line_rule_and_fix(balai, tmp_path: P
 
     (line,) = [line for line in done.stdout.splitlines() if "no_host_namespaces" in line]
     assert done.returncode == 1
-    assert line.startswith(f"{path}:6: deny: [no_host_namespaces] Pod tenant-x/a: ")
-    assert line.endswith("Remove hostNetwork, hostPID and hostIPC.")
+    assert line.startswith(f"{path}:9:8: deny: [no_host_namespaces] Pod tenant-x/a: ")
+    assert line.endswith("Take out hostNetwork, hostPID and hostIPC.")
 
 
 def test_objects_inside_a_list_and_on_standard_input_are_judged(balai) -> None:
@@ -47,7 +56,7 @@ def test_objects_inside_a_list_and_on_standard_input_are_judged(balai) -> None:
     done = balai("check", "-", stdin=item)
 
     assert done.returncode == 1
-    assert "-:1: deny: [no_host_namespaces] Pod a" in done.stdout
+    assert re.search(r"^-:1:\d{3}: deny: \[no_host_namespaces\] Pod a", done.stdout, re.MULTILINE)
 
 
 def test_the_category_of_a_namespace_among_the_objects_counts(balai) -> None:
@@ -55,12 +64,13 @@ def test_the_category_of_a_namespace_among_the_objects_counts(balai) -> None:
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: tenant-x, labels: {balai.internal/tenant: x, "
         "balai.internal/agency: djp, balai.internal/category: rendah, balai.internal/data-class: public}}\n---\n"
     )
+    rule = "run_as_non_root"
     pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: tenant-x}\nspec: {containers: [{name: c, image: x}]}\n"
 
     low, unknown = balai("check", "-", stdin=namespace + pod), balai("check", "-", stdin=pod)
 
-    assert "deny" not in low.stdout.replace("0 denied", "")
-    assert (low.returncode, unknown.returncode) == (0, 1)
+    assert f" warn: [{rule}]" in low.stdout
+    assert f" deny: [{rule}]" in unknown.stdout
 
 
 def test_good_files_exit_0_in_indonesian_as_well(balai, tmp_path: Path) -> None:
@@ -68,11 +78,11 @@ def test_good_files_exit_0_in_indonesian_as_well(balai, tmp_path: Path) -> None:
 
     done = balai("check", str(tmp_path), BALAI_LANG="id")
 
-    assert (done.returncode, done.stdout.strip()) == (0, "1 objek diperiksa, tidak ada temuan.")
+    assert (done.returncode, done.stdout.strip()) == (0, f"1 objek diperiksa dengan {COUNT} aturan, tidak ada temuan.")
 
 
 def test_json_has_a_finding_for_each_rule_broken(balai) -> None:
-    found = json.loads(balai("check", "--json", "-", stdin=BAD).stdout)
+    found = json.loads(balai("check", "--json", "-", stdin=BAD).stdout)["findings"]
 
     assert {item["rule"] for item in found} >= {"no_host_namespaces", "no_default_token"}
     assert all(item["controls"] and item["remediation"]["id"] for item in found)
@@ -112,24 +122,104 @@ def test_a_missing_file_is_bad_input(balai) -> None:
             "no_host",
         ),
         ("kind: List\nmetadata: {}\nitems: 5\n", 0, "1 objects judged"),
-        ("kind: Pod\nmetadata: {name: a, labels: [x]}\n", 2, "no Kubernetes object"),
-        ("kind: Pod\nmetadata: {name: [a]}\n", 2, "no Kubernetes object"),
+        ("kind: Pod\nmetadata: {name: a, labels: [x]}\n", 2, "metadata.labels: should hold texts by name"),
+        ("kind: Pod\nmetadata: {name: a, labels: {x: 1}}\n", 2, "metadata.labels: should hold texts by name"),
+        ("kind: Pod\nmetadata: {name: [a]}\n", 2, "metadata.name: should be text"),
+        ("kind: pod\nmetadata: {name: a}\nspec: {hostPID: true}\n", 2, "kind: there is no such kind"),
         ("kind: ConfigMap\nmetadata: {name: a}\ndata: {x: !!int abc}\n", 2, "not what its form says"),
-        ("kind: ConfigMap\nmetadata: {name: a}\ndata: {x: 2020-13-45}\n", 2, "not what its form says"),
+        ("kind: ConfigMap\nmetadata: {name: a}\ndata: {x: 2020-13-45}\n", 0, "1 objects judged"),
+        ("kind: ConfigMap\nmetadata: {name: a}\nmetadata: {name: b}\n", 2, ":3: metadata: the key is given twice"),
+        ('{"kind": "Pod", "kind": "ConfigMap", "metadata": {"name": "a"}}', 2, "given twice"),
+        ("kind: Pod\nmetadata: {name: a}\nspec: {containers: abc}\n", 2, "not shaped like a Pod"),
+        ("kind: Deployment\nmetadata: {name: a}\nspec: [x]\n", 2, "not shaped like a Deployment"),
+        ("a: &a [x]\n" + "kind: &k {x: *a}\n", 2, "no Kubernetes object"),
+        ("kind: ConfigMap\nmetadata: {name: a}\ndata: &d {x: *d}\n", 2, "lie more than"),
+        ("kind: ConfigMap\nmetadata: {name: a}\nx: " + "[" * 100 + "]" * 100 + "\n", 2, "lie more than 60 deep"),
+        (
+            "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+            + "".join(f"{c}: &{c} [{','.join(['*' + b] * 10)}]\n" for b, c in zip("abcdef", "bcdefg", strict=True)),
+            2,
+            "unfolds to more than",
+        ),
+        ('{"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"x": "\\ud83d\\ude00"}}', 0, "1 objects judged"),
+        ("\ufeffkind: ConfigMap\nmetadata: {name: a}\n", 0, "1 objects judged"),
+        ("%YAML 1.1\n---\nkind: ConfigMap\nmetadata: {name: a}\n", 0, "1 objects judged"),
+        ("# only a comment\n", 0, "0 objects judged"),
     ],
 )
 def test_odd_manifests_hide_nothing_and_break_nothing(text: str, code: int, words: str, balai) -> None:
     done = balai("check", "-", stdin=text)
 
     assert "Traceback" not in done.stderr
+    assert "does not know" not in done.stderr
     assert (done.returncode, words in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
 
 
-def test_a_date_that_yaml_makes_of_text_is_no_finding(balai, root) -> None:
-    good = (root / "policies/rules/kubernetes/no_host_path/good.yml").read_text().split("\n---\n")[0]
+def test_every_file_s_problems_are_told_at_once_and_nothing_is_judged(balai, tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text("a: [1\n")
+    (tmp_path / "b.yml").write_text("kind: Pod\nmetadata: {name: a}\nspec: {containers: abc}\n")
+    (tmp_path / "c.yml").write_text(BAD)
 
-    done = balai(
-        "check", "-", stdin=good.replace("metadata:", "metadata:\n  creationTimestamp: 2026-01-01T00:00:00Z", 1)
-    )
+    done = balai("check", str(tmp_path))
+
+    assert done.returncode == 2
+    assert "a.yml:" in done.stderr
+    assert "b.yml:1:" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_file_that_is_too_large_is_refused_and_many_documents_are_judged(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="at most 32 MiB"):
+        files.judge({"big.yml": "# " + "x" * MOST_BYTES})
+
+    verdict = files.judge({"many.yml": GOOD * 10_000})
+
+    assert verdict.objects == 10_000
+
+
+def test_a_date_that_yaml_makes_of_text_is_no_finding(balai) -> None:
+    good = json.loads(json.dumps(base("Deployment")))
+    good["metadata"]["creationTimestamp"] = "STAMP"
+
+    done = balai("check", "-", stdin=yaml.safe_dump(good).replace("STAMP", "2026-01-01T00:00:00Z"))
 
     assert done.returncode == 0, done.stdout
+
+
+def test_what_cannot_be_judged_without_the_namespace_is_said(balai) -> None:
+    done = balai("check", "-", stdin=yaml.safe_dump(base("Ingress")))
+
+    assert done.returncode == 0
+    assert "Not judged, because Namespace is not among the files: ingress_owner_domain" in done.stdout
+
+
+def test_a_namespace_is_judged_as_a_whole_with_what_is_in_it(balai) -> None:
+    def inside(kind: str) -> dict:
+        return merged(base(kind), {"metadata": {"namespace": "tenant-uji"}})
+
+    bare = [base("Namespace")]
+    whole = [*bare, *map(inside, ("NetworkPolicy", "ResourceQuota", "LimitRange", "Deployment", "PodDisruptionBudget"))]
+
+    found, clean = (balai("check", "-", stdin=yaml.safe_dump_all(docs)) for docs in (bare, whole))
+
+    assert "deny: [tenant_default_deny] Namespace tenant-uji" in found.stdout
+    assert (clean.returncode, "no findings" in clean.stdout) == (0, True), clean.stdout
+
+
+def test_sarif_names_rule_level_line_and_column(balai) -> None:
+    log = json.loads(balai("check", "--format", "sarif", "-", stdin=BAD).stdout)
+
+    (run,) = log["runs"]
+    result = next(r for r in run["results"] if r["ruleId"] == "no_host_namespaces")
+    assert (log["version"], result["level"]) == ("2.1.0", "error")
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "no_host_namespaces"
+    assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 4, "startColumn": 8}
+
+
+def test_junit_has_a_failure_for_each_denial(balai) -> None:
+    root = ET.fromstring(balai("check", "--format", "junit", "-", stdin=BAD).stdout)
+
+    (suite,) = root
+    denied = [case for case in suite if case.find("failure") is not None]
+    assert int(suite.get("failures", "0")) == len(denied) > 0
+    assert any("no_host_namespaces" in str(case.get("name")) for case in denied)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from balai.audit import Audit, Result, Status, report
-from balai.audit.judge import controls, fact_checks
 from balai.audit.judge import judge_facts as judge
 from balai.models import Model
+from balai.rules.catalogue import controls, fact_checks
 
 TITLE = {"id": "Judul <b>", "en": "Title <b>"}
 
@@ -85,7 +85,7 @@ def test_what_was_not_checked_stands_before_the_results_in_both_languages(folder
 def test_each_result_has_its_evidence_its_hash_and_its_age(folder: Path) -> None:
     found = json.loads((folder / "results.json").read_text())
 
-    assert [r["age_seconds"] for r in found["results"]] == [32] * 7
+    assert [r["age_seconds"] for r in found["results"]] == [32] * 8
     assert all(len(r["evidence_sha256"]) == 64 for r in found["results"])
     assert found["counts"]["DNF"] == 2
 
