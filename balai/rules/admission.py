@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from balai.rules.lens import LABEL, SUBJECTS, Subject, category_of, exceptions_of
+from balai.rules.lens import LABEL, SUBJECTS, category_of, exceptions_of
 from balai.rules.model import CATEGORIES, STRICTEST, Mode, Rule
 
 Json = dict[str, Any]
@@ -38,13 +38,12 @@ def compile_rules(rules: Iterable[Rule]) -> list[Json]:
     for rule in rules:
         if "admission" in rule.points:
             for mode in _modes(rule):
-                groups[rule.subject, mode].append(rule)
+                groups[SUBJECTS[rule.subject].family or rule.subject, mode].append(rule)
     made = []
     for (name, mode), members in sorted(groups.items()):
         label = f"balai-{name.replace('_', '-')}-{mode}"
-        subject = SUBJECTS[name]
-        made.append(_policy(label, subject, [(rule, _entry(rule, _categories(rule, mode))) for rule in members]))
-        match = {"namespaceSelector": GOVERNED} if subject.namespaced else None
+        made.append(_policy(label, name, members, [_entry(rule, _categories(rule, mode)) for rule in members]))
+        match = {"namespaceSelector": GOVERNED} if SUBJECTS[name].namespaced else None
         made.append(_binding(label, ACTIONS[mode], match))
     return made
 
@@ -54,11 +53,11 @@ def compile_for_parity(rules: Iterable[Rule], label: str) -> list[Json]:
     groups: dict[str, list[Rule]] = defaultdict(list)
     for rule in rules:
         if "admission" in rule.points:
-            groups[rule.subject].append(rule)
+            groups[SUBJECTS[rule.subject].family or rule.subject].append(rule)
     made = []
     for name, members in sorted(groups.items()):
         policy = f"p-{name.replace('_', '-')}"
-        made.append(_policy(policy, SUBJECTS[name], [(rule, _entry(rule, (), brief=True)) for rule in members]))
+        made.append(_policy(policy, name, members, [_entry(rule, (), brief=True) for rule in members]))
         made.append(_binding(policy, ["Warn"], {"objectSelector": {"matchLabels": {label: "yes"}}}))
     return made
 
@@ -98,6 +97,8 @@ def _entry(rule: Rule, categories: tuple[str, ...], *, brief: bool = False) -> s
     """Return CEL for what is said of an object that breaks a rule; "" when it breaks none."""
     excused = f"variables.exceptions.exists(e, e[0] == '{rule.id}')"
     elsewhere = f"!(variables.category in {list(categories)}) || " if categories else ""
+    if SUBJECTS[rule.subject].family:
+        elsewhere = f"!(object.kind in {sorted(rule.kinds)}) || {elsewhere}"
     entries = []
     for check in rule.check:
         said = f"[{rule.id}]" if brief else f"[{rule.id}] {check.message}"
@@ -105,7 +106,8 @@ def _entry(rule: Rule, categories: tuple[str, ...], *, brief: bool = False) -> s
     return ", ".join(entries)
 
 
-def _policy(name: str, subject: Subject, entries: list[tuple[Rule, str]]) -> Json:
+def _policy(name: str, about: str, rules: list[Rule], entries: list[str]) -> Json:
+    subject = SUBJECTS[about]
     resources: dict[tuple[str, str], list[str]] = defaultdict(list)
     for group, version, resource in subject.kinds.values():
         resources[group, version].append(resource)
@@ -113,9 +115,10 @@ def _policy(name: str, subject: Subject, entries: list[tuple[Rule, str]]) -> Jso
             resources[group, version].append("pods/ephemeralcontainers")
     variables = {
         **subject.variables,
+        **{key: text for rule in rules for key, text in SUBJECTS[rule.subject].variables.items()},
         "category": category_of(subject),
         "exceptions": exceptions_of(subject),
-        "broken": f"[{', '.join(entry for _, entry in entries)}].filter(said, said != '')",
+        "broken": f"[{', '.join(entries)}].filter(said, said != '')",
     }
     # What is on its way out may be changed (finalizers, ownership): otherwise it could never go.
     conditions = [{"name": "not-being-deleted", "expression": "!has(object.metadata.deletionTimestamp)"}]

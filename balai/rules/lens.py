@@ -39,6 +39,7 @@ class Subject:
         variables: CEL by name, in the order in which they build on each other.
         condition: CEL that is true for the objects meant; "" when every one is.
         namespaced: Whether any of them live in a namespace, whose category then decides.
+        family: A wider subject whose admission policy its rules stand in, so that one refusal names all.
         together: Whether it is a namespace with everything in it, which no admission request shows.
     """
 
@@ -46,6 +47,7 @@ class Subject:
     variables: dict[str, str] = field(default_factory=dict)
     condition: str = ""
     namespaced: bool = True
+    family: str = ""
     together: bool = False
 
 
@@ -69,8 +71,9 @@ _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 
 SUBJECTS: dict[str, Subject] = {
     "podspec": Subject(kinds=POD_KINDS, variables=_POD),
-    "workload": Subject(kinds={kind: POD_KINDS[kind] for kind in _WORKLOADS}, variables=_POD),
+    "workload": Subject(kinds={kind: POD_KINDS[kind] for kind in _WORKLOADS}, variables=_POD, family="podspec"),
     "job": Subject(
+        family="podspec",
         kinds={kind: POD_KINDS[kind] for kind in ("Job", "CronJob")},
         variables={
             "jobSpec": "object.kind == 'CronJob' ? object.spec.jobTemplate.?spec.orValue({}) : object.?spec.orValue({})"
