@@ -5,7 +5,8 @@ A case says only in what it differs from an object that breaks no rule (policies
 so the first good case is also the corrected form that `balai explain` shows. Keys of a case:
 
 - `kinds`: kinds to make it for; every kind of the rule's subject without it.
-- `pod`, `container`, `init`: merged into the pod spec, its first container, one more init container.
+- `pod`, `container`, `init`: merged into the pod spec, the first of two containers, one more init container;
+  `alone` leaves the second container out.
 - `object`: merged into the object. `namespace`: labels of the Namespace it is in.
 - `items`: for set rules, what is in the namespace: {Kind: [differences from that kind's base]}.
 - `why`: in what a bad case is wrong.
@@ -37,6 +38,7 @@ class Difference(Model):
     kinds: list[str] | None = None
     pod: Json | None = None
     container: Json | None = None
+    alone: bool = False
     init: Json | None = None
     object: Json | None = None
     namespace: dict[str, str] = {}
@@ -159,7 +161,13 @@ def _made(rule: Rule, kind: str, difference: Difference) -> Json:
     if kind in POD_KINDS:
         spec = pod_of(made)
         first = spec["containers"][0]
-        spec["containers"] = [merged(first, difference.container or {}), *spec["containers"][1:]]
+        if difference.container:  # the one that is meant, and one beside it that breaks nothing
+            beside = (
+                []
+                if difference.alone
+                else [{key: value for key, value in first.items() if key != "ports"} | {"name": "beside"}]
+            )
+            spec["containers"] = [merged(first, difference.container), *beside]
         if difference.init is not None:
             spec["initContainers"] = [merged({**first, "name": "init", "ports": None}, difference.init)]
             for key in ("ports", "readinessProbe", "livenessProbe"):

@@ -12,11 +12,11 @@ from balai.errors import BalaiError, RuleError
 from balai.rules import exceptions, files
 from balai.rules.cases import Difference, differences
 from balai.rules.catalogue import Proof, controls, proofs
+from balai.rules.lens import SUBJECTS
 from balai.rules.locate import subject_fields
 from balai.rules.model import CATEGORIES, Rule, load_rules
 from balai.text import language, say
 
-_POINTS = ("plan", "file", "admission", "audit")
 # What the API server's own pod security check says; it answers for bare pods before any rule does.
 _POD_SECURITY = {
     "allowPrivilegeEscalation != false": "no_privilege_escalation",
@@ -84,7 +84,7 @@ def _judged(text: str) -> list[files.Placed]:
 def _rule(rule: Rule) -> str:
     lang = language()
     days, people = exceptions.BOUNDS[rule.severity]
-    blank = [point for point in _POINTS if point not in rule.points]
+    blanks = SUBJECTS[rule.subject].blanks
     lines = [
         f"{rule.id}: {getattr(rule.title, lang)}",
         say("explain_what", what=" / ".join(check.message for check in rule.check)),
@@ -100,7 +100,7 @@ def _rule(rule: Rule) -> str:
             modes=", ".join(f"{category} {rule.mode[category]}" for category in CATEGORIES),
             points=", ".join(rule.points),
         ),
-        *([say("explain_blank", points=", ".join(blank))] if blank else []),
+        *(say("explain_blank", point=point, why=why) for point, why in blanks.items()),
         say("explain_exception", days=days, people=people, signers=", ".join(_signers()) or say("nobody")),
     ]
     return "\n".join(lines)

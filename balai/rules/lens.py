@@ -40,7 +40,8 @@ class Subject:
         condition: CEL that is true for the objects meant; "" when every one is.
         namespaced: Whether any of them live in a namespace, whose category then decides.
         family: A wider subject whose admission policy its rules stand in, so that one refusal names all.
-        together: Whether it is a namespace with everything in it, which no admission request shows.
+        together: Whether it is a namespace with everything in it.
+        blanks: Points at which its rules are not asked, and why.
     """
 
     kinds: Kinds
@@ -49,6 +50,7 @@ class Subject:
     namespaced: bool = True
     family: str = ""
     together: bool = False
+    blanks: dict[str, str] = field(default_factory=dict)
 
 
 _POD = {
@@ -111,7 +113,7 @@ SUBJECTS: dict[str, Subject] = {
         kinds={"ConfigMap": ("", "v1", "configmaps")},
         condition="object.metadata.name != 'kube-root-ca.crt'",
     ),
-    "secret": Subject(kinds={"Secret": ("", "v1", "secrets")}),
+    "secret": Subject(kinds={"Secret": ("", "v1", "secrets")}, blanks={"audit": "the audit does not read secrets"}),
     "claim": Subject(kinds={"PersistentVolumeClaim": ("", "v1", "persistentvolumeclaims")}),
     "volume": Subject(kinds={"PersistentVolume": ("", "v1", "persistentvolumes")}, namespaced=False),
     "storage_class": Subject(kinds={"StorageClass": ("storage.k8s.io", "v1", "storageclasses")}, namespaced=False),
@@ -132,6 +134,7 @@ SUBJECTS: dict[str, Subject] = {
         ),
         namespaced=False,
         together=True,
+        blanks={"admission": "no admission request shows a whole namespace"},
     ),
 }
 CLUSTER_KINDS = {

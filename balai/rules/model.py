@@ -18,6 +18,7 @@ FOLDER = Path(__file__).resolve().parent.parent.parent / "policies" / "rules"
 CATEGORIES: tuple[Category, ...] = ("rendah", "tinggi", "strategis")
 STRICTEST: Category = "strategis"
 Point = Literal["plan", "file", "admission", "audit"]
+POINTS: tuple[Point, ...] = ("plan", "file", "admission", "audit")
 Mode = Literal["audit", "warn", "deny"]
 Severity = Literal["low", "medium", "high", "critical"]
 
@@ -81,8 +82,12 @@ class Rule(Model):
             raise ValueError(f"subject should be one of {', '.join(SUBJECTS)}")
         if (self.scope == "set") != SUBJECTS[self.subject].together:
             raise ValueError("the subject tenant, and no other, has the scope set")
-        if self.scope == "set" and "admission" in self.points:
-            raise ValueError("no admission request shows a whole namespace: a set rule has no point admission")
+        blanks = SUBJECTS[self.subject].blanks
+        if wanted := {*POINTS} - {*blanks} ^ {*self.points}:
+            told = "; ".join(f"not at {point}, because {why}" for point, why in blanks.items())
+            raise ValueError(
+                f"points should differ in {', '.join(sorted(wanted))}: a rule is asked everywhere ({told})"
+            )
         return self
 
     @property

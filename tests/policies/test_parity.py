@@ -15,7 +15,7 @@ import yaml
 
 from balai.kube import APPLY, ApiError, Cluster, group_path
 from balai.rules import Judge, admission, load_rules
-from balai.rules.cases import Case, all_cases, base
+from balai.rules.cases import Case, all_cases
 from balai.rules.lens import CLUSTER_KINDS, LABEL, POD_KINDS
 from balai.rules.params import parameters
 from lab import toolchain
@@ -146,14 +146,6 @@ def test_what_the_pod_security_standards_refuse_a_rule_refuses_too(answers: dict
     standard = {rule for rule in answer.broken if BY_ID[rule].standard}
 
     assert bool(answer.pod_security) == bool(standard), answer.pod_security
-
-
-def test_the_object_that_every_case_starts_from_breaks_no_rule() -> None:
-    judge = Judge("admission", exceptions=())
-    surroundings = base("Namespace")
-
-    kinds = {kind for rule in RULES for kind in rule.kinds}
-    assert [str(f) for kind in sorted(kinds) for f in judge.judge(base(kind), None, surroundings)] == []
 
 
 def test_the_parameters_of_the_cluster_are_those_that_the_rules_were_judged_by() -> None:

@@ -95,7 +95,7 @@ def test_a_parameter_of_the_cluster_replaces_the_default() -> None:
     case = bad("image_registry_allowed")
 
     assert "image_registry_allowed" in ids(judged(case))
-    assert "image_registry_allowed" not in ids(judged(case, Judge("file", {"registries": ["docker.io"]})))
+    assert "image_registry_allowed" not in ids(judged(case, Judge("file", {"registries": ["docker.io", "registry.balai.internal"]})))
 
 
 def test_a_parameter_that_no_rule_has_is_refused() -> None:
@@ -151,7 +151,7 @@ def test_an_expression_that_runs_into_an_error_is_a_finding_and_hides_no_other()
     ("key", "value", "words"),
     [
         ("subject", "pods", "subject should be one of"),
-        ("points", ["plan", "admission"], "has no point admission"),
+        ("points", ["plan", "admission"], "not at admission, because no admission request"),
         ("scope", "object", "has the scope set"),
         ("check", [{"message": 'with "quotes" in it', "expression": "true"}], "should match"),
     ],
@@ -195,3 +195,19 @@ def test_a_compiled_policy_refuses_in_the_mode_of_the_category_and_in_no_other(r
 
     by_category = namespaced or manifest["kind"] == "Namespace"
     assert refused == {rule.mode[category if by_category else "strategis"]}
+
+
+def test_a_running_pod_names_its_node_and_a_template_that_does_is_refused() -> None:
+    """The conditions of a pod are the server's to write: they tell a pod that runs from one that asks."""
+    running = {"spec": {"nodeName": "n"}, "status": {"conditions": [{"type": "PodScheduled", "status": "True"}]}}
+
+    assert "scheduler_decides" not in ids(JUDGE.judge(merged(base("Pod"), running)))
+    assert "scheduler_decides" in ids(JUDGE.judge(merged(base("Pod"), {"spec": running["spec"]})))
+    template = {"spec": {"template": {"spec": running["spec"]}}, "status": running["status"]}
+    assert "scheduler_decides" in ids(JUDGE.judge(merged(base("Deployment"), template)))
+
+
+def test_a_list_with_several_entries_allows_each_of_them() -> None:
+    judge = Judge("file", {"registries": ["a.example", "registry.balai.internal"]}, exceptions=())
+
+    assert "image_registry_allowed" not in ids(judge.judge(base("Pod")))
