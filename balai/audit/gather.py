@@ -25,7 +25,7 @@ from balai.rules import admission
 from balai.rules.lens import CLUSTER_KINDS, LABEL, POD_KINDS, SET_KINDS, SUBJECTS
 
 Json = dict[str, Any]
-SCRIPT = Path(__file__).with_name("host_facts.py")
+SCRIPTS = [Path(__file__).with_name(f"{name}.py") for name in ("host_parsing", "host_facts")]
 HOST_SECONDS = 60
 # Every kind that a rule is about. Secrets are not read: their rules are asked before they are stored.
 KINDS = {
@@ -99,12 +99,23 @@ def host(machine: Machine, ssh_config: str | None) -> HostEvidence:
     ]
     at = time.time()
     try:
-        done = subprocess.run(argv, input=SCRIPT.read_bytes(), capture_output=True, check=False, timeout=HOST_SECONDS)
+        done = subprocess.run(argv, input=host_program(), capture_output=True, check=False, timeout=HOST_SECONDS)
         facts = json.loads(done.stdout) if done.returncode == 0 else None
         error = "" if facts else done.stderr.decode(errors="replace").strip().splitlines()[-1:]
     except (OSError, ValueError, subprocess.TimeoutExpired) as caught:
         facts, error = None, [type(caught).__name__]
     return HostEvidence(machine=machine, facts=facts, at=at, error=(error or [""])[0])
+
+
+def host_program() -> bytes:
+    """Return what is sent to a machine: both modules as one program, since balai is not installed there."""
+    parsing, facts = (path.read_text() for path in SCRIPTS)
+    return f"""import sys, types
+for name in ("balai", "balai.audit", "balai.audit.host_parsing"):
+    sys.modules[name] = types.ModuleType(name)
+exec(compile({parsing!r}, "host_parsing.py", "exec"), sys.modules[name].__dict__)
+exec(compile({facts!r}, "host_facts.py", "exec"))
+""".encode()
 
 
 def cluster(api: Cluster) -> ClusterEvidence:

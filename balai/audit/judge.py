@@ -46,7 +46,12 @@ def audit(
     results: list[Result] = []
     if site:
         for host in gather.hosts(site, ssh_config):
-            expected = {"site": site.site.name, "name": host.machine.name, "timezone": site.timezone}
+            expected = {
+                "site": site.site.name,
+                "name": host.machine.name,
+                "address": str(host.machine.address),
+                "timezone": site.timezone,
+            }
             results += [
                 judge_facts(check, host.machine.name, host.facts, expected, host.at, host.error or "no answer")
                 for check in fact_checks()

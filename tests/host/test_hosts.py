@@ -12,12 +12,7 @@ from testinfra.host import Host
 
 pytestmark = pytest.mark.lab
 
-HOSTS = ["mpp-banyuwangi-router-1", "mpp-banyuwangi-server-1"]
-
-
-@pytest.fixture(params=HOSTS)
-def host(request: pytest.FixtureRequest) -> Host:
-    return testinfra.get_host(f"ssh://{request.param}", ssh_config=os.environ["BALAI_SSH_CONFIG"], sudo=True)
+SERVER = "mpp-banyuwangi-server-1"
 
 
 @pytest.mark.parametrize("user", ["root", "daemon"])
@@ -93,7 +88,7 @@ def test_the_system_is_running_and_nothing_has_failed(host: Host) -> None:
 
 
 def test_the_server_has_chosen_the_router_as_its_clock() -> None:
-    server = testinfra.get_host(f"ssh://{HOSTS[1]}", ssh_config=os.environ["BALAI_SSH_CONFIG"], sudo=True)
+    server = testinfra.get_host(f"ssh://{SERVER}", ssh_config=os.environ["BALAI_SSH_CONFIG"], sudo=True)
     deadline = time.monotonic() + 30
 
     while "*,10.64.0.1," not in (said := server.check_output("chronyc -c sources")):

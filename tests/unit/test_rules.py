@@ -95,7 +95,9 @@ def test_a_parameter_of_the_cluster_replaces_the_default() -> None:
     case = bad("image_registry_allowed")
 
     assert "image_registry_allowed" in ids(judged(case))
-    assert "image_registry_allowed" not in ids(judged(case, Judge("file", {"registries": ["docker.io", "registry.balai.internal"]})))
+    assert "image_registry_allowed" not in ids(
+        judged(case, Judge("file", {"registries": ["docker.io", "registry.balai.internal"]}))
+    )
 
 
 def test_a_parameter_that_no_rule_has_is_refused() -> None:
