@@ -25,6 +25,7 @@ FAKE_NODES = 3
 GROUP = "node"
 STAGES = Path(__file__).with_name("kwok_stages.yml")
 SOCKET = state.RUN / "containerd.sock"
+REGION = "id-cikarang"
 DAEMONS = ("containerd", "kubelet", "kube-proxy", "kwok")
 POD_RANGE = next(addressing.PODS.subnets(new_prefix=24))
 FAKE_PODS = list(addressing.PODS.subnets(new_prefix=16))[1]
@@ -197,10 +198,16 @@ def _kubelet(paths: dict[str, Path], home: Path, authority: pki.Authority) -> No
             f"--root-dir={home}/kubelet",
             f"--hostname-override={NAME}",
             f"--node-ip={control_plane.NODE}",
+            "--node-labels=" + ",".join(f"{key}={value}" for key, value in _place("rack-1").items()),
         ],
         group=GROUP,
         netns=control_plane.NETNS,
     )
+
+
+def _place(rack: str) -> dict[str, str]:
+    """Return the labels that say where a node stands."""
+    return {"topology.kubernetes.io/region": REGION, "topology.kubernetes.io/zone": f"{REGION}-{rack}"}
 
 
 def _kube_proxy(paths: dict[str, Path], home: Path, authority: pki.Authority) -> None:
@@ -258,7 +265,7 @@ def _apply_fake_node(cluster: Cluster, name: str) -> None:
         "metadata": {
             "name": name,
             "annotations": {"kwok.x-k8s.io/node": "fake"},
-            "labels": {"type": "kwok", "kubernetes.io/hostname": name},
+            "labels": {"type": "kwok", "kubernetes.io/hostname": name, **_place(f"rack-{name.rpartition('-')[2]}")},
         },
         "spec": {"taints": [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]},
         "status": {"capacity": resources, "allocatable": resources},

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from balai.audit import configuration
 from balai.errors import EnvironmentFault
 from balai.estate import Machine, SiteView
 from balai.kube import ApiError, Cluster
@@ -145,6 +146,7 @@ def cluster(api: Cluster) -> ClusterEvidence:
             for item in found[kind]
         },
         "params": _params(api),
+        **configuration.read(api),
         **_probe(api),
     }
     tenants = {

@@ -90,6 +90,8 @@ def _cluster(estate: Estate, name: str) -> list[Result]:
         },
         "params": parameters(load_rules(), declared.given, load_exceptions()),
         "platform": PLATFORM,
+        "kubernetes": declared.kubernetes,
+        "region": f"id-{declared.data_centre}",
     }
     results = [
         judge_facts(check, f"cluster {name}", evidence.facts, expected, evidence.at)

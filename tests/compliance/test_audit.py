@@ -16,7 +16,7 @@ from balai.audit import Audit, Result, Status, audit
 from balai.estate import INVENTORIES, load_estate, load_site
 
 pytestmark = [pytest.mark.compliance]
-LEAST_CONTROLS = 25
+LEAST_CONTROLS = 85
 # What an embedded lab cannot show; anything else without evidence fails.
 NOT_HERE = (
     "host_kernel_settings",
@@ -26,7 +26,6 @@ NOT_HERE = (
     "host_apparmor",
     "host_swap_protected",
     "host_updates_installed",
-    "cluster_secrets_encrypted",
     "cluster_network_policy_enforced",
 )
 
@@ -54,6 +53,9 @@ def test_it_is_as_the_baseline_asks(found: Result, pytestconfig: pytest.Config) 
         and found.check in NOT_HERE
         and "the check failed" not in found.detail["en"]
     ):
+        pytest.skip(f"{found.check} on {found.target}: {found.detail['en']}")
+
+    if found.status is Status.EXCEPTED:
         pytest.skip(f"{found.check} on {found.target}: {found.detail['en']}")
 
     assert found.status is Status.PASS, f"{found.title['en']}: {found.detail['en']}; seen: {found.evidence}"
