@@ -119,6 +119,20 @@ class Judge:
         whole = {**namespace, "items": {kind: list(found) for kind, found in items.items()}}
         yield from self._judge(whole, None, None, together=True)
 
+    def prepared(self, manifest: Mapping[str, Any], namespace: Json | None = None) -> Json:
+        """Return an object as the rules see it: normalised, in its namespace, with the API server's defaults."""
+        item: Json = normalised(manifest)
+        metadata = item.setdefault("metadata", {})
+        if item.get("kind") == "Pod" and isinstance(item.get("spec"), dict):
+            item["spec"] = with_node_ports(item["spec"])
+        if namespace and item.get("kind") not in CLUSTER_KINDS:
+            metadata.setdefault("namespace", namespace["metadata"]["name"])
+        return item
+
+    def breaks(self, rule: Rule, item: Json, category: Category | None = None, namespace: Json | None = None) -> bool:
+        """Return whether a prepared object breaks one rule, whatever excuses it."""
+        return bool(self._broken(SUBJECTS[rule.subject], [rule], item, _around(namespace, category)))
+
     def _judge(
         self, manifest: Mapping[str, Any], category: Category | None, namespace: Json | None, *, together: bool
     ) -> Iterator[Finding]:
@@ -126,15 +140,8 @@ class Judge:
         found = self._by_kind.get((kind, together))
         if not found:
             return
-        item = normalised(manifest)
-        metadata = item.setdefault("metadata", {})
-        if kind == "Pod" and isinstance(item.get("spec"), dict):
-            item["spec"] = with_node_ports(item["spec"])
-        around = normalised(namespace) if namespace else {"metadata": {"labels": {}}}
-        if namespace is None and category:
-            around["metadata"]["labels"][f"{LABEL}category"] = category
-        if namespace and kind not in CLUSTER_KINDS:
-            metadata.setdefault("namespace", around["metadata"]["name"])
+        item = self.prepared(manifest, namespace)
+        metadata, around = item["metadata"], _around(namespace, category)
         for subject, members in found:
             rules = [r for r in members if kind in CLUSTER_KINDS or _known(r, namespace, category)]
             broken = self._broken(subject, rules, item, around)
@@ -170,6 +177,13 @@ class Judge:
             return {}
         scope = {"object": item, "namespaceObject": namespace, "params": self._params}
         return {entry[0]: entry[5] for entry in cel.value(exceptions_of(subject), scope)}
+
+
+def _around(namespace: Json | None, category: Category | None) -> Json:
+    """Return the Namespace, or what stands for it where only the category is known."""
+    if namespace:
+        return dict(normalised(namespace))
+    return {"metadata": {"labels": {f"{LABEL}category": category} if category else {}}}
 
 
 def _known(rule: Rule, namespace: Json | None, category: Category | None) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 from balai.errors import DataError, Problem
@@ -13,6 +15,7 @@ from balai.rules.evaluate import Finding, Judge
 from balai.rules.lens import SET_KINDS
 from balai.rules.locate import culprit
 from balai.rules.manifests import Located, place, read
+from balai.rules.model import Rule
 
 __all__ = ["Located", "Placed", "Verdict", "judge", "read"]
 
@@ -76,19 +79,22 @@ def judge(
             problems += error.problems
     judges = Judge("file", given)
     namespaces = {o.manifest["metadata"].get("name"): o for o in objects if o.manifest["kind"] == "Namespace"}
-    placed: list[Placed] = []
+    placed: list[tuple[Located, Finding]] = []
     unseen: dict[str, set[str]] = defaultdict(set)
     for item, finding in _findings(judges, objects, namespaces, category, unseen):
         if finding.error:
             problems.append(_misshapen(item, finding))
         else:
-            placed.append(_placed(judges, texts[item.file], item, finding, namespaces, category))
+            placed.append((item, finding))
     if problems:
         raise DataError(list(dict.fromkeys(problems)))
     return Verdict(
         objects=len(objects),
         rules=len(judges.rules),
-        found=sorted(placed, key=lambda p: (p.file, p.line, p.column, p.finding.rule.id)),
+        found=sorted(
+            _places(judges, texts, placed, namespaces, category),
+            key=lambda p: (p.file, p.line, p.column, p.finding.rule.id),
+        ),
         unseen={why: sorted(ids) for why, ids in unseen.items()},
     )
 
@@ -116,23 +122,27 @@ def _findings(
             yield item, finding
 
 
-def _placed(
+def _places(
     judges: Judge,
-    text: str,
-    item: Located,
-    finding: Finding,
+    texts: Mapping[str, str],
+    found: list[tuple[Located, Finding]],
     namespaces: dict[str, Located],
     category: Category | None,
-) -> Placed:
-    around = namespaces.get(finding.namespace)
-    alone = Judge("file", rules=[finding.rule], exceptions=())
+) -> Iterator[Placed]:
+    """Yield each finding with its line and column; an object's findings come together."""
+    for item, findings in groupby(found, key=lambda pair: pair[0]):
+        around = namespaces.get(item.manifest["metadata"].get("namespace") or "")
+        namespace = around.manifest if around else None
+        seen = judges.prepared(item.manifest, namespace)
 
-    def still_broken(manifest: dict[str, Any]) -> bool:
-        return any(alone.judge(manifest, category, around.manifest if around else None))
+        def breaks(rule: Rule, reduced: dict[str, Any], inside: dict[str, Any] | None = namespace) -> bool:
+            return judges.breaks(rule, reduced, category, inside)
 
-    path = () if finding.rule.scope == "set" else culprit(finding.rule, item.manifest, still_broken)
-    line, column = place(text, item, path)
-    return Placed(file=item.file, line=line, column=column, finding=finding)
+        for _, finding in findings:
+            rule = finding.rule
+            path = culprit(rule, seen, partial(breaks, rule)) if rule.scope == "object" else ()
+            line, column = place(texts[item.file], item, path)
+            yield Placed(file=item.file, line=line, column=column, finding=finding)
 
 
 def _misshapen(item: Located, finding: Finding) -> Problem:

@@ -195,15 +195,21 @@ def exceptions_of(subject: Subject) -> str:
 
 def normalised(value: Any) -> Any:
     """Return an object as the API server sees it: no nulls, no empty texts or lists, plain types."""
-    if isinstance(value, Mapping):  # the policy SDK hands proxies in, which are no dicts
-        pruned = {str(key): normalised(item) for key, item in value.items()}
-        kept = {key: item for key, item in pruned.items() if item is not None and item not in ("", [])}
-        if isinstance(kept.get("volumes"), list):
+    kind = type(value)
+    if kind is str or kind is bool or kind is float or value is None:
+        return value
+    if kind is dict or isinstance(value, Mapping):  # the policy SDK hands proxies in, which are no dicts
+        kept = {}
+        for key, item in value.items():
+            plain = normalised(item)
+            if plain is not None and plain != "" and plain != []:
+                kept[str(key)] = plain
+        if type(kept.get("volumes")) is list:
             kept["volumes"] = [_with_default(volume) for volume in kept["volumes"]]
         return kept
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if kind is list or (isinstance(value, Sequence) and not isinstance(value, str)):
         return [normalised(item) for item in value]
-    if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 2**63):
+    if kind is int and abs(value) < 2**63:
         return value
     return str(value)  # dates and the like, which YAML makes of text and JSON does not know
 

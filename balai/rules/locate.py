@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from balai.rules.lens import SUBJECTS, pod_path
@@ -14,7 +13,7 @@ _POD_SUBJECTS = ("podspec", "workload")
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
 
-def culprit(rule: Rule, manifest: dict[str, Any], still_broken: Any) -> Path_:
+def culprit(rule: Rule, manifest: dict[str, Any], still_broken: Callable[[dict[str, Any]], bool]) -> Path_:
     """
     Return the path of the field that breaks a rule, as deep as the object has it.
 
@@ -73,22 +72,20 @@ def _existing(item: Any, path: Path_) -> Path_:
     return path
 
 
-def _alone(manifest: dict[str, Any], path: Path_) -> dict[str, Any]:
-    """Return the object with only the named element in each list that the path goes through."""
-    reduced = copy.deepcopy(manifest)
-    place: Any = reduced
-    for part, following in zip(path, (*path[1:], None), strict=True):
-        if isinstance(part, int):
-            place = place[0]
-        elif not isinstance(place, dict) or part not in place:
-            break
-        else:
-            if isinstance(following, int) and isinstance(place[part], list):
-                place[part] = [place[part][following]]
-                for other in _CONTAINERS if part in _CONTAINERS else ():
-                    if other != part:
-                        place.pop(other, None)
-            place = place[part]
+def _alone(item: Any, path: Path_) -> Any:
+    """Return the object with only the named element in each list that the path goes through; the rest is shared."""
+    if not path or not isinstance(item, (dict, list)):
+        return item
+    part, rest = path[0], path[1:]
+    if isinstance(item, list):
+        return [_alone(item[part], rest)] if isinstance(part, int) and part < len(item) else item
+    if part not in item:
+        return item
+    reduced = {**item, part: _alone(item[part], rest)}
+    if part in _CONTAINERS and rest:
+        for other in _CONTAINERS:
+            if other != part:
+                reduced.pop(other, None)
     return reduced
 
 

@@ -36,7 +36,7 @@ class _Loader(_BASE):  # type: ignore[misc, valid-type]
     }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Located:
     """
     One object of a file.

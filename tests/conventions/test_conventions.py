@@ -134,6 +134,10 @@ def test_a_check_names_controls_that_exist(check) -> None:
     assert [c for c in check.controls if c not in controls()] == []
 
 
+def test_the_readme_counts_the_rules() -> None:
+    assert f"{len(load_rules())} rules with good and bad cases" in (ROOT / "README.md").read_text()
+
+
 def test_ids_of_checks_and_rules_are_unique() -> None:
     ids = [c.id for c in fact_checks()] + [r.id for r in load_rules()]
 

@@ -6,11 +6,15 @@ import pytest
 
 from balai.rules import Judge, load_rules
 from balai.rules.cases import base, cases_of
-from tests.policies import matrix, mutation
+from tests.policies import coverage, matrix, mutation
 
 
 def test_the_matrix_of_rules_and_points_is_true() -> None:
     assert matrix.DOCUMENT.read_text() == matrix.document(), "run `python -m tests.policies.matrix`"
+
+
+def test_no_control_has_lost_its_last_check_unseen() -> None:
+    assert coverage.DOCUMENT.read_text() == coverage.document(), "run `python -m tests.policies.coverage`"
 
 
 def test_every_mutant_is_killed_or_explained_and_the_report_is_true() -> None:

@@ -59,23 +59,22 @@ def test_a_rule_has_a_bad_case_for_each_kind_it_judges_and_says_why(rule: Rule) 
 
 @pytest.mark.parametrize("case", [c for c in CASES if not c.good and c.rule.scope == "object"], ids=str)
 def test_the_field_that_is_blamed_is_there_or_just_missing(case: Case) -> None:
-    alone = Judge("file", rules=[case.rule], exceptions=())
+    seen = JUDGE.prepared(case.manifest, case.surroundings)
 
-    path = culprit(case.rule, case.manifest, lambda item: any(alone.judge(item, None, case.surroundings)))
+    path = culprit(case.rule, seen, lambda item: JUDGE.breaks(case.rule, item, None, case.surroundings))
 
-    value: Any = case.manifest
+    value: Any = seen
     for part in path:
         value = value[part]
-    assert path or all(field.split(".")[0] not in case.manifest for field in case.rule.field), "all of it is blamed"
+    assert path or all(field.split(".")[0] not in seen for field in case.rule.field), "all of it is blamed"
 
 
 def test_of_two_containers_the_broken_one_is_blamed() -> None:
     rule, manifest = RULES["no_privileged"], base("CronJob")
     containers = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     containers.append(merged(containers[0], {"name": "b", "securityContext": {"privileged": True}}))
-    alone = Judge("file", rules=[rule], exceptions=())
 
-    path = culprit(rule, manifest, lambda item: any(alone.judge(item)))
+    path = culprit(rule, JUDGE.prepared(manifest), lambda item: JUDGE.breaks(rule, item))
 
     assert path[-4:] == ("containers", 1, "securityContext", "privileged")
 
