@@ -80,7 +80,14 @@ class Cluster:
         )
         return cls(server=cluster["server"].rstrip("/"), _http=http, _headers=_bearer(user))
 
-    def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> Any:
         """
         Send one request and return the decoded answer (text where it is no JSON).
 
@@ -88,15 +95,20 @@ class Cluster:
             ApiError: The server refused it.
             EnvironmentFault: The server did not answer.
         """
-        answer, _ = self.request_with_warnings(method, path, body, content_type)
+        answer, _ = self.request_with_warnings(method, path, body, content_type, accept)
         return answer
 
     def request_with_warnings(
-        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> tuple[Any, list[str]]:
         """Send one request; return the answer and the texts of its Warning headers."""
         data = None if body is None else json.dumps(body).encode()
-        headers = {**self._headers, "Accept": "application/json", "Content-Type": content_type}
+        headers = {**self._headers, "Accept": accept, "Content-Type": content_type}
         try:
             reply = self._http.request(method, self.server + path, body=data, headers=headers)
         except urllib3.exceptions.HTTPError as error:

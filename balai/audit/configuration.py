@@ -9,7 +9,8 @@ from balai.errors import EnvironmentFault
 from balai.kube import ApiError, Cluster
 
 Json = dict[str, Any]
-_FLAG = re.compile(r"^([a-z0-9-]+)=(.*)$", re.MULTILINE)
+# The text form changes its separator from start to start, so that nobody parses it.
+_FLAGZ = "application/json;v=v1beta1;g=config.k8s.io;as=Flagz"
 # What may hold a secret or only names a file of the machine is not kept as evidence.
 _KEPT = re.compile(
     r"^(anonymous-auth|authorization-mode|audit-(log|policy|webhook)|enable-admission|disable-admission|encryption-provider"
@@ -38,19 +39,19 @@ def read(api: Cluster) -> Json:
     )
     if isinstance(version := _get(api, "/version"), dict):
         found["version"] = f"{version['major']}.{version['minor'].rstrip('+')}"
-    if isinstance(text := _get(api, "/flagz"), str):
-        found["api_server"] = flags(text)
+    if isinstance(page := _get(api, "/flagz", _FLAGZ), dict):
+        found["api_server"] = flags(page["flags"])
     kubelets = {name: _get(api, f"/api/v1/nodes/{name}/proxy/configz") for name in real}
     if kubelets and all(isinstance(answer, dict) for answer in kubelets.values()):
         found["kubelets"] = {name: kubelet(answer["kubeletconfig"]) for name, answer in kubelets.items()}
     return found
 
 
-def flags(text: str) -> Json:
+def flags(page: dict[str, str]) -> Json:
     """Return the flags of a /flagz page that the checks ask for."""
     return {
         name: re.findall(r"[^\[\], ]+", value) if value.startswith("[") else value
-        for name, value in _FLAG.findall(text)
+        for name, value in page.items()
         if _KEPT.match(name)
     }
 
@@ -68,8 +69,8 @@ def kubelet(config: Json) -> Json:
     }
 
 
-def _get(api: Cluster, path: str) -> Any:
+def _get(api: Cluster, path: str, accept: str = "application/json") -> Any:
     try:
-        return api.request("GET", path)
+        return api.request("GET", path, accept=accept)
     except (ApiError, EnvironmentFault):
         return None

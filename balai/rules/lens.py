@@ -89,7 +89,11 @@ SUBJECTS: dict[str, Subject] = {
         ),
         namespaced=False,
     ),
-    "service": Subject(kinds={"Service": ("", "v1", "services")}),
+    "service": Subject(
+        kinds={"Service": ("", "v1", "services")},
+        # The API server's own, which has no selector.
+        condition="!(object.metadata.name == 'kubernetes' && object.metadata.?namespace.orValue('') == 'default')",
+    ),
     "ingress": Subject(kinds={"Ingress": ("networking.k8s.io", "v1", "ingresses")}),
     "gateway": Subject(kinds={"Gateway": (_GATEWAY, "v1", "gateways")}),
     "route": Subject(kinds={"HTTPRoute": (_GATEWAY, "v1", "httproutes")}),

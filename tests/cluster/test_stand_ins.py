@@ -209,7 +209,7 @@ def test_a_custom_resource_works_in_the_run_that_brings_its_definition(project: 
 def test_a_job_that_fails_is_said_and_kept_in_the_state(project: Project) -> None:
     image = _page_image(project)
     project.write(f"""
-    ns = k8s.core.v1.Namespace("ns", metadata={{"name": NS}})
+    ns = k8s.core.v1.Namespace("ns", metadata={{"name": NS, "labels": {{"balai.internal/role": "test"}}}})
     k8s.batch.v1.Job("job", metadata={{"name": "job", "namespace": NS}}, opts=pulumi.ResourceOptions(depends_on=[ns]), spec={{
         "backoffLimit": 0, "template": {{"spec": {{"restartPolicy": "Never", "containers": [
             {{"name": "c", "image": {image!r}, "imagePullPolicy": "Never", "command": ["/page-that-is-not-there"]}}]}}}}}})
@@ -225,7 +225,7 @@ def test_a_job_that_fails_is_said_and_kept_in_the_state(project: Project) -> Non
 def test_a_deployment_counts_as_made_when_its_pods_answer(project: Project) -> None:
     image = _page_image(project)
     program = f"""
-    ns = k8s.core.v1.Namespace("ns", metadata={{"name": NS}})
+    ns = k8s.core.v1.Namespace("ns", metadata={{"name": NS, "labels": {{"balai.internal/role": "test"}}}})
     k8s.apps.v1.Deployment("d", metadata={{"name": "d", "namespace": NS}}, spec={{"replicas": 1,
         "selector": {{"matchLabels": {{"app": "d"}}}}, "template": {{"metadata": {{"labels": {{"app": "d"}}}}, "spec": {{
             "containers": [{{"name": "c", "image": {image!r}, "imagePullPolicy": "Never",

@@ -23,25 +23,23 @@ EXPECTED = {
     "group": "balai:tenant:a",
     "today": "2026-11-24",
 }
-FLAGZ = """
-apiserver flagz
-Warning: This endpoint is not meant to be machine parseable.
-anonymous-auth=false
-audit-log-path=/var/log/audit.log
-audit-policy-file=/etc/policy.yml
-authorization-mode=[Node,RBAC]
-enable-admission-plugins=[NodeRestriction]
-disable-admission-plugins=[]
-encryption-provider-config=/etc/encryption.yml
-etcd-cafile=/etc/ca.crt
-etcd-certfile=/etc/etcd.crt
-etcd-keyfile=/etc/etcd.key
-profiling=false
-service-account-lookup=true
-tls-cipher-suites=[TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]
-tls-min-version=VersionTLS12
-token-auth-file=
-"""
+FLAGZ = {
+    "anonymous-auth": "false",
+    "audit-log-path": "/var/log/audit.log",
+    "audit-policy-file": "/etc/policy.yml",
+    "authorization-mode": "[Node,RBAC]",
+    "enable-admission-plugins": "[NodeRestriction]",
+    "disable-admission-plugins": "[]",
+    "encryption-provider-config": "/etc/encryption.yml",
+    "etcd-cafile": "/etc/ca.crt",
+    "etcd-certfile": "/etc/etcd.crt",
+    "etcd-keyfile": "/etc/etcd.key",
+    "profiling": "false",
+    "service-account-lookup": "true",
+    "tls-cipher-suites": "[TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]",
+    "tls-min-version": "VersionTLS12",
+    "token-auth-file": "",
+}
 KUBELET = configuration.kubelet(
     {
         "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
