@@ -24,6 +24,7 @@ from balai.rules.model import CATEGORIES, STRICTEST, Mode, Point, Rule, load_rul
 from balai.rules.params import parameters
 
 Json = dict[str, Any]
+_ENOUGH = {"": 0, "category": 1, "namespace": 2}  # what is known of a namespace, and what a rule asks of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,8 @@ class Judge:
         instant = (now or datetime.datetime.now(datetime.UTC)).astimezone(datetime.UTC)
         data = parameters(self.rules, given or {}, known) | {"today": instant.strftime("%Y-%m-%dT%H:%M:%SZ")}
         self._params = {"data": data}
+        self._programs: dict[tuple[str, str, bool], list[tuple[Subject, list[Rule], cel.Program]]] = {}
+        self._single: dict[str, cel.Program] = {}
         self._by_kind: dict[tuple[str, bool], list[tuple[Subject, list[Rule]]]] = {}
         for name, subject in SUBJECTS.items():
             if members := [rule for rule in self.rules if rule.subject == name]:
@@ -99,7 +102,8 @@ class Judge:
         kind = manifest.get("kind", "")
         if kind in CLUSTER_KINDS:
             return []
-        return [rule for rule in self.rules_for(kind) if not _known(rule, None, category)]
+        knows = "category" if category else ""
+        return [rule for rule in self.rules_for(kind) if _ENOUGH[knows] < _ENOUGH[rule.asks]]
 
     def judge(
         self, manifest: Mapping[str, Any], category: Category | None = None, namespace: Json | None = None
@@ -131,20 +135,22 @@ class Judge:
 
     def breaks(self, rule: Rule, item: Json, category: Category | None = None, namespace: Json | None = None) -> bool:
         """Return whether a prepared object breaks one rule, whatever excuses it."""
-        return bool(self._broken(SUBJECTS[rule.subject], [rule], item, _around(namespace, category)))
+        if rule.id not in self._single:
+            self._single[rule.id] = _program(SUBJECTS[rule.subject], (rule,))
+        return bool(self._single[rule.id].judge(item, _around(namespace, category), self._params))
 
     def _judge(
         self, manifest: Mapping[str, Any], category: Category | None, namespace: Json | None, *, together: bool
     ) -> Iterator[Finding]:
         kind = manifest.get("kind", "")
-        found = self._by_kind.get((kind, together))
+        knows = "namespace" if namespace is not None or kind in CLUSTER_KINDS else "category" if category else ""
+        found = self._asked(kind, knows, together=together)
         if not found:
             return
         item = self.prepared(manifest, namespace)
         metadata, around = item["metadata"], _around(namespace, category)
-        for subject, members in found:
-            rules = [r for r in members if kind in CLUSTER_KINDS or _known(r, namespace, category)]
-            broken = self._broken(subject, rules, item, around)
+        for subject, rules, program in found:
+            broken = program.judge(item, around, self._params)
             if "condition" in broken:
                 continue
             labels = (item if kind == "Namespace" else around)["metadata"].get("labels", {})
@@ -164,13 +170,14 @@ class Judge:
                             error=broken[key],
                         )
 
-    def _broken(self, subject: Subject, rules: list[Rule], item: Json, namespace: Json) -> dict[str, str]:
-        expressions = {f"{rule.id}#{n}": check.expression for rule in rules for n, check in enumerate(rule.check)}
-        if subject.condition:
-            expressions["condition"] = f"({subject.condition}) == true"
-        variables = {**subject.variables, "category": category_of(subject)}
-        program = cel.program(tuple(variables.items()), tuple(expressions.items()))
-        return program.judge(item, namespace, self._params)
+    def _asked(self, kind: str, knows: str, *, together: bool) -> list[tuple[Subject, list[Rule], cel.Program]]:
+        """Return the rules that can be asked of a kind when so much is known of its namespace."""
+        if (key := (kind, knows, together)) not in self._programs:
+            self._programs[key] = []
+            for subject, members in self._by_kind.get((kind, together), []):
+                if rules := [rule for rule in members if _ENOUGH[knows] >= _ENOUGH[rule.asks]]:
+                    self._programs[key].append((subject, rules, _program(subject, tuple(rules))))
+        return self._programs[key]
 
     def _excuses(self, subject: Subject, item: Json, namespace: Json) -> dict[str, str]:
         if "exceptions" not in self._params["data"]:
@@ -186,5 +193,9 @@ def _around(namespace: Json | None, category: Category | None) -> Json:
     return {"metadata": {"labels": {f"{LABEL}category": category} if category else {}}}
 
 
-def _known(rule: Rule, namespace: Json | None, category: Category | None) -> bool:
-    return namespace is not None or not rule.asks or (rule.asks == "category" and category is not None)
+def _program(subject: Subject, rules: tuple[Rule, ...]) -> cel.Program:
+    expressions = {f"{rule.id}#{n}": check.expression for rule in rules for n, check in enumerate(rule.check)}
+    if subject.condition:
+        expressions["condition"] = f"({subject.condition}) == true"
+    variables = {**subject.variables, "category": category_of(subject)}
+    return cel.program(tuple(variables.items()), tuple(expressions.items()))

@@ -26,8 +26,14 @@ def culprit(rule: Rule, manifest: dict[str, Any], still_broken: Callable[[dict[s
     """
     deepest: Path_ = ()
     for pattern in rule.field:
-        for path in _expanded(_absolute(rule, manifest["kind"], pattern), manifest, ()):
-            if any(isinstance(part, int) for part in path) and not still_broken(_alone(manifest, path)):
+        candidates = list(_expanded(_absolute(rule, manifest["kind"], pattern), manifest, ()))
+        for n, path in enumerate(candidates):
+            left_over = n == len(candidates) - 1 and len(rule.field) == 1  # nothing else can be to blame
+            if (
+                any(isinstance(part, int) for part in path)
+                and not left_over
+                and not still_broken(_alone(manifest, path))
+            ):
                 continue
             there = _existing(manifest, path)
             if there == path:

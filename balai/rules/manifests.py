@@ -20,10 +20,11 @@ from balai.errors import DataError, Problem
 from balai.rules.lens import SET_KINDS, SUBJECTS
 
 MOST_BYTES = 32 * 1024 * 1024  # the API server takes 3 MiB an object
+KEPT_BYTES = 4 * 1024 * 1024  # parsed documents take forty times their text
 MOST_NODES = 500_000  # of one document, anchors unfolded
 DEEPEST = 60
 _BASE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_TIMESTAMP, _TEXT, _MERGE = (f"tag:yaml.org,2002:{name}" for name in ("timestamp", "str", "merge"))
 _KINDS = {kind.lower(): kind for kinds in (*(s.kinds for s in SUBJECTS.values()), SET_KINDS) for kind in kinds}
 
 
@@ -34,6 +35,18 @@ class _Loader(_BASE):  # type: ignore[misc, valid-type]
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
         for first, resolvers in _BASE.yaml_implicit_resolvers.items()
     }
+    _tags: dict[str, str] = {}
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        """Return the tag of a value; plain ones repeat so much that remembering them halves the reading."""
+        if kind is not yaml.ScalarNode or not implicit[0]:
+            return super().resolve(kind, value, implicit)
+        tag = self._tags.get(value)
+        if tag is None:
+            if len(self._tags) > 100_000:
+                self._tags.clear()
+            tag = self._tags[value] = super().resolve(kind, value, implicit)
+        return tag
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,6 +57,7 @@ class Located:
     Attributes:
         line: Line on which it begins, from 1.
         lines: First and last line of its document, from 0.
+        root: The document as it was parsed, kept for files that are not large.
         prefix: Path from the document to the object: () unless it is in a list.
     """
 
@@ -52,6 +66,7 @@ class Located:
     manifest: dict[str, Any]
     lines: tuple[int, int] = (0, 0)
     prefix: tuple[str | int, ...] = ()
+    root: Any = None
 
 
 class _Refused(Exception):  # noqa: N818 - never leaves this module
@@ -82,12 +97,14 @@ def read(text: str, name: str) -> list[Located]:
         )
         raise DataError(problems)
     try:
-        for value, lines in _documents(text):
+        for value, lines, root in _documents(text):
             for item, prefix in _unwrapped(value, ()):
                 if wrong := _not_an_object(item):
                     refuse(lines[0] + 1, *wrong, given=repr(item)[:60])
                 else:
-                    found.append(Located(file=name, line=lines[0] + 1, manifest=item, lines=lines, prefix=prefix))
+                    found.append(
+                        Located(file=name, line=lines[0] + 1, manifest=item, lines=lines, prefix=prefix, root=root)
+                    )
     except _Refused as refused:
         refuse(refused.node.start_mark.line + 1, refused.bound, refused.fix, refused.key)
     except yaml.YAMLError as error:
@@ -104,7 +121,8 @@ def read(text: str, name: str) -> list[Located]:
 
 def place(text: str, item: Located, path: tuple[str | int, ...]) -> tuple[int, int]:
     """Return line and column, from 1, of a field of an object that was read from this text."""
-    node = _composed(text, item.lines)
+    node = item.root or _composed(text, item.lines)
+    first = 0 if item.root else item.lines[0]
     mark = node.start_mark
     for part in (*item.prefix, *path):
         if isinstance(node, yaml.MappingNode):
@@ -117,7 +135,7 @@ def place(text: str, item: Located, path: tuple[str | int, ...]) -> tuple[int, i
             mark = node.start_mark
         else:
             break
-    return item.lines[0] + mark.line + 1, mark.column + 1
+    return first + mark.line + 1, mark.column + 1
 
 
 @lru_cache(maxsize=2)
@@ -135,11 +153,11 @@ def _lines(text: str) -> list[str]:
     return text.splitlines(keepends=True)
 
 
-def _documents(text: str) -> Iterator[tuple[Any, tuple[int, int]]]:
-    """Yield each document with its first and last line, from 0."""
+def _documents(text: str) -> Iterator[tuple[Any, tuple[int, int], Any]]:
+    """Yield each document with its first and last line, from 0, and its root where that may be kept."""
     if re.match(r"\s*[{\[]", text):
         try:
-            yield json.loads(text, object_pairs_hook=_unique), (0, text.count("\n"))
+            yield json.loads(text, object_pairs_hook=_unique), (0, text.count("\n")), None
             return
         except json.JSONDecodeError as error:  # YAML's flow style looks the same, and says better what is wrong
             if "twice" in str(error):
@@ -151,7 +169,8 @@ def _documents(text: str) -> Iterator[tuple[Any, tuple[int, int]]]:
             budget = iter(range(MOST_NODES))
             value = _build(loader, node, budget, 0)
             if value is not None:
-                yield value, (node.start_mark.line, node.end_mark.line)
+                kept = node if len(text) <= KEPT_BYTES else None
+                yield value, (node.start_mark.line, node.end_mark.line), kept
     finally:
         loader.dispose()
 
@@ -170,24 +189,23 @@ def _build(loader: Any, node: Any, budget: Iterator[int], depth: int) -> Any:
         raise _Refused(node, f"a document unfolds to more than {MOST_NODES} values", "Take out its anchors.")
     if depth > DEEPEST:
         raise _Refused(node, f"values lie more than {DEEPEST} deep", "No manifest is that deep: write it flatter.")
-    if isinstance(node, yaml.MappingNode):
-        merges = any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value)
-        if merges:
-            loader.flatten_mapping(node)
-        result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = key_node.value
-            if not isinstance(key, str):
-                raise _Refused(key_node, "a key is not a word", "Write a text as the key.")
-            if key in result and not merges:
-                raise _Refused(key_node, "the key is given twice", "Keep one of them.", key)
-            result[key] = _build(loader, value_node, budget, depth + 1)
-        return result
-    if isinstance(node, yaml.SequenceNode):
+    kind = type(node)
+    if kind is yaml.ScalarNode:
+        return node.value if node.tag == _TEXT else loader.construct_object(node)
+    if kind is yaml.SequenceNode:
         return [_build(loader, item, budget, depth + 1) for item in node.value]
-    if node.tag == "tag:yaml.org,2002:str":
-        return node.value
-    return loader.construct_object(node)
+    merges = any(key.tag == _MERGE for key, _ in node.value)
+    if merges:
+        loader.flatten_mapping(node)
+    result: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = key_node.value
+        if type(key) is not str:
+            raise _Refused(key_node, "a key is not a word", "Write a text as the key.")
+        if key in result and not merges:
+            raise _Refused(key_node, "the key is given twice", "Keep one of them.", key)
+        result[key] = _build(loader, value_node, budget, depth + 1)
+    return result
 
 
 def _not_an_object(item: Any) -> tuple[str, str, str] | None:

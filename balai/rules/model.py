@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -95,7 +95,7 @@ class Rule(Model):
         """The kinds of object that the rule judges."""
         return set(SUBJECTS[self.subject].kinds)
 
-    @property
+    @cached_property
     def asks(self) -> Literal["namespace", "category", ""]:
         """What it must know of the object's namespace to be judged at all."""
         texts = " ".join(check.expression for check in self.check)
