@@ -25,6 +25,8 @@ from balai.models import (
     Cluster,
     DataCentre,
     Devices,
+    Flow,
+    Flows,
     LedgerEntry,
     Model,
     Region,
@@ -80,6 +82,7 @@ class SiteView:
     sizes: Sizes
     index: int
     timezone: str
+    flows: tuple[Flow, ...]
 
     @cached_property
     def devices(self) -> Devices:
@@ -147,6 +150,7 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
     ledger = {e.site: e.index for e in collect(lambda: _table(LedgerEntry, root / "addresses.csv"))}
     calendar = collect(lambda: load(Calendar, yamlfile.read(root / "calendar.yml")))
     sizes = collect(lambda: load(Sizes, yamlfile.read(root / "site_sizes.yml")))
+    collect(lambda: load(Flows, yamlfile.read(root / "flows.yml")))
     data_centres, clusters = folder(DataCentre, "data_centres"), folder(Cluster, "clusters")
     tenants, sites = folder(Tenant, "tenants"), folder(Site, "sites")
     if not problems:
@@ -202,7 +206,8 @@ def load_site(path: Path) -> SiteView:
     if problems:
         raise DataError(problems)
     sizes = load(Sizes, yamlfile.read(root / "site_sizes.yml"))
-    return SiteView(site, sizes, ledger[site.name], next(iter(zones.values()), "Asia/Jakarta"))
+    flows = tuple(load(Flows, yamlfile.read(root / "flows.yml")).flows)
+    return SiteView(site, sizes, ledger[site.name], next(iter(zones.values()), "Asia/Jakarta"), flows)
 
 
 def _one(model: type[_M], path: Path, documents: dict[str, Document]) -> _M:

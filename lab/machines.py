@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from balai import estate
-from balai.addressing import Zone
+from balai.addressing import GUESTS, Zone
 from balai.errors import EnvironmentFault
 from lab import network, processes, state
 from lab.toolchain import cache_root
@@ -26,8 +26,11 @@ KINDS = ("router", "server")  # what the lab boots; kiosks and displays stay dar
 NETNS = "balai-mall"
 CABLE = "balai-mall0"
 USER = "balai"
-BRIDGES = {Zone.MANAGEMENT: "br-mgmt", Zone.SERVERS: "br-srv"}
-INTERFACES = {Zone.MANAGEMENT: "mgmt", Zone.SERVERS: "srv"}
+# The wires of the mall: a bridge each (br-<name>), a card of that name in every host that is on it.
+WIRES = ("mgmt", "srv", "kio", "dsp", "cam", "off0", "off1", "gst", "wan")
+OF_ZONE = dict(zip(Zone, WIRES, strict=False))
+UPLINK = ("203.0.113.2/24", "203.0.113.1")  # addresses for documentation stand for the provider's (RFC 5737)
+GUEST_NETWORK = next(GUESTS.subnets(new_prefix=24))
 HOSTS = state.ROOT / "machines"
 PACKAGES = (
     "systemd,systemd-sysv,dbus,openssh-server,python3,python3-apt,sudo,nftables,iproute2,iputils-ping,"
@@ -64,7 +67,8 @@ class Host:
     """One host of the lab, with where its parts lie."""
 
     machine: estate.Machine
-    addresses: dict[Zone, str]  # with prefix length
+    addresses: dict[str, str]  # by wire, with prefix length
+    gateway: tuple[str, str]  # wire and address of its way out
 
     @property
     def name(self) -> str:
@@ -85,20 +89,17 @@ class Host:
 def hosts() -> list[Host]:
     """Return the hosts that the lab boots, with the addresses that the plan gives them."""
     view = estate.load_site(estate.INVENTORIES / "sites" / f"{SITE}.yml")
-    servers, management = view.plan.zones[Zone.SERVERS], view.plan.zones[Zone.MANAGEMENT]
+    zones = {OF_ZONE[zone]: network for zone, network in view.plan.zones.items()}
+    every = {**zones, "off0": view.plan.slots[0], "off1": view.plan.slots[1], "gst": GUEST_NETWORK}
     result = []
     for machine in view.machines:
-        if machine.kind in KINDS:
+        if machine.kind == "router":
+            addresses = {wire: f"{network[1]}/{network.prefixlen}" for wire, network in every.items()}
+            result.append(Host(machine, {**addresses, "wan": UPLINK[0]}, ("wan", UPLINK[1])))
+        elif machine.kind in KINDS:
             last = int(machine.address.rsplit(".", 1)[1])
-            result.append(
-                Host(
-                    machine,
-                    {
-                        Zone.MANAGEMENT: f"{machine.address}/{management.prefixlen}",
-                        Zone.SERVERS: f"{servers[last]}/{servers.prefixlen}",
-                    },
-                )
-            )
+            addresses = {wire: f"{zones[wire][last]}/{zones[wire].prefixlen}" for wire in ("mgmt", "srv")}
+            result.append(Host(machine, addresses, ("srv", str(zones["srv"][1]))))
     return result
 
 
@@ -153,15 +154,17 @@ def start() -> list[Host]:
     management = view.plan.zones[Zone.MANAGEMENT]
     network.refuse_overlap([str(management)], CABLE)
     network.make(NETNS)
-    for bridge in BRIDGES.values():
+    for bridge in map("br-{}".format, WIRES):
         if bridge not in network.ip("-br", "link", netns=NETNS):
             network.ip("link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0", netns=NETNS)
         network.ip("link", "set", bridge, "up", netns=NETNS)
     network.cable(CABLE, NETNS, "technician", f"{management[254]}/{management.prefixlen}")
-    network.ip("link", "set", "technician", "master", BRIDGES[Zone.MANAGEMENT], "up", netns=NETNS)
+    network.ip("link", "set", "technician", "master", "br-mgmt", "up", netns=NETNS)
     found = hosts()
+    cards = network.ip("-br", "link", netns=NETNS)
     for host in found:
-        if processes.pid_of(f"host-{host.name}") is None:
+        plugged = all(_card(host, wire) in cards for wire in host.addresses)
+        if processes.pid_of(f"host-{host.name}") is None or not plugged:
             _boot(host, tree)
     for host in found:
         processes.wait_for(
@@ -179,14 +182,15 @@ def _boot(host: Host, tree: Path) -> None:
     processes.end(host.netns)
     network.remove(host.netns)
     network.make(host.netns)
-    for zone, address in host.addresses.items():
-        outer, inner = f"{host.machine.kind[:6]}{host.machine.number}-{INTERFACES[zone]}", INTERFACES[zone]
+    for wire, address in host.addresses.items():
+        outer = _card(host, wire)
         if outer not in network.ip("-br", "link", netns=NETNS):
-            network.ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", host.netns, netns=NETNS)
-        network.ip("link", "set", outer, "master", BRIDGES[zone], "up", netns=NETNS)
+            network.ip("link", "add", outer, "type", "veth", "peer", "name", wire, "netns", host.netns, netns=NETNS)
+        network.ip("link", "set", outer, "master", f"br-{wire}", "up", netns=NETNS)
+        way_out = f"Gateway={host.gateway[1]}\n" if wire == host.gateway[0] else ""
         state.write(
-            host.folder / f"up/etc/systemd/network/10-{inner}.network",
-            f"[Match]\nName={inner}\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nAddress={address}\n",
+            host.folder / f"up/etc/systemd/network/10-{wire}.network",
+            f"[Match]\nName={wire}\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nAddress={address}\n{way_out}",
         )
     state.write(host.folder / "up/etc/hostname", f"{host.name}\n")
     state.write(host.folder / "up/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {host.name}\n")
@@ -213,6 +217,11 @@ def _boot(host: Host, tree: Path) -> None:
         group=host.netns,
         env={"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
     )
+
+
+def _card(host: Host, wire: str) -> str:
+    """Return the name of a host's end in the mall's network."""
+    return f"{host.machine.kind[:6]}{host.machine.number}-{wire}"
 
 
 def _admit_technician(host: Host) -> None:

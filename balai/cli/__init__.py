@@ -18,6 +18,7 @@ VERBS = {
     "exceptions": "rules",
     "up": "stacks",
     "preview": "stacks",
+    "flows": "flows",
     "audit": "audit",
 }
 

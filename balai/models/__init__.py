@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from balai.models.base import Model, load
+from balai.models.flow import Flow, Flows
 from balai.models.place import Agency, Calendar, Cluster, DataCentre, LedgerEntry, Region
 from balai.models.site import Devices, Site, Sizes
 from balai.models.tenant import Tenant
@@ -13,6 +14,8 @@ __all__ = [
     "Cluster",
     "DataCentre",
     "Devices",
+    "Flow",
+    "Flows",
     "LedgerEntry",
     "Model",
     "Region",

@@ -10,6 +10,8 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 
 from balai.errors import DataError
 from balai.estate import SiteView, load_site
+from balai.flows import compile_for
+from balai.flows.compiled import PRIVATE
 
 DOCUMENTATION = """
 name: site
@@ -59,6 +61,8 @@ class InventoryModule(BaseInventoryPlugin):
             inventory.add_host(machine.name, group=site_group)
             inventory.set_variable(machine.name, "ansible_host", machine.address)
             inventory.set_variable(machine.name, "balai_site_file", path)
+            rules = compile_for(machine.kind, view.flows, view.plan)
+            inventory.set_variable(machine.name, "firewall_rules", [rule.as_dict() for rule in rules])
         for name, value in variables(view).items():
             inventory.set_variable("all", name, value)
         for name, value in of_routers(view).items():
@@ -81,6 +85,7 @@ def variables(view: SiteView) -> dict[str, Any]:
         "baseline_timezone": view.timezone,
         "baseline_site": site.name,
         "time_sync_servers": [{"host": router}],
+        "firewall_private": [str(network) for network in PRIVATE],
     }
 
 

@@ -1,0 +1,281 @@
+#!/usr/bin/python
+"""
+Change what could cut the cord to this machine, with an undo that nobody has to reach it for.
+
+The order is what makes it safe: the state before is on disk, and an undo is armed, before the first
+file is touched. The undo runs when its time is over (on the monotonic clock, which a wrong date cannot
+stop) and at the next boot, before the network starts; it is lifted only by a confirmation. The change
+itself runs detached, because it may end the very session that asked for it.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: cord
+short_description: Change files that could cut the connection to a machine, with an undo that survives a power cut
+description:
+  - Writes files and puts them into force. Unless the change is confirmed over a new session in time, the machine puts
+    the files back by itself, also when it is restarted meanwhile.
+  - Roles use the action of the same name, which applies and confirms in one task.
+options:
+  name:
+    description: Name of the change; two with the same name cannot be under way together.
+    type: str
+    required: true
+  state:
+    description: Whether to apply, or to confirm what was applied.
+    type: str
+    choices: [applied, confirmed]
+    default: applied
+  files:
+    description: The files, as they are to be.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      dest: {description: Absolute path., type: path, required: true}
+      content: {description: The whole text., type: str, required: true}
+      mode: {description: Permissions., type: str, default: "0644"}
+      validate: {description: "Command that refuses a wrong file; %s is its place.", type: str}
+  reload:
+    description: Shell command that puts the files into force, after a change as after an undo.
+    type: str
+    default: ""
+  seconds:
+    description: Seconds after which an unconfirmed change is undone.
+    type: int
+    default: 60
+author: balai
+"""
+EXAMPLES = r"""
+- name: Only declared conversations are let through
+  balai.mall.cord:
+    name: firewall
+    files:
+      - dest: /etc/nftables.conf
+        content: "{{ lookup('ansible.builtin.template', 'nftables.conf.j2') }}"
+        mode: "0600"
+        validate: nft -c -f %s
+    reload: systemctl reload-or-restart nftables
+"""
+RETURN = r"""
+receipt:
+  description: What became of the last change of this name.
+  returned: always
+  type: str
+"""
+
+HOME = Path("/var/lib/balai/cord")
+UNIT = Path("/etc/systemd/system/balai-cord.service")
+BOOT = f"""# Ansible managed
+[Unit]
+Description=Undo changes that nobody confirmed
+DefaultDependencies=no
+RequiresMountsFor={HOME}
+After=local-fs.target
+Before=network-pre.target nftables.service systemd-networkd.service ssh.service chrony.service unbound.service
+Wants=network-pre.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'for undo in {HOME}/*/armed/undo; do [ ! -e "$undo" ] || sh "$undo" boot; done'
+[Install]
+WantedBy=sysinit.target
+"""
+UNDO = """#!/bin/sh
+# Puts back what was before the change "{name}". Run by a timer, at boot, or by hand; twice does no harm.
+exec 9>{home}/lock; flock 9
+cd {home}/armed 2>/dev/null || exit 0
+{restore}
+sync
+if [ "${{1:-}}" != boot ]; then {reload}
+fi
+echo "undone (${{1:-time over}}) at $(date -u +%FT%TZ), $(cut -d' ' -f1 /proc/uptime) s after the start" > receipt
+rm -rf {home}/undone && mv {home}/armed {home}/undone
+sync
+logger -t balai-cord "change {name} was undone: ${{1:-time over}}"
+systemctl stop balai-cord-{name}.timer 2>/dev/null
+exit 0
+"""
+APPLY = """#!/bin/sh
+exec 9>{home}/lock; flock 9
+cd {home}/armed || exit 0
+{install}
+sync
+if {reload}
+then touch applied
+else flock -u 9; sh {home}/armed/undo "it could not be put into force"
+fi
+"""
+
+
+def current(path: Path) -> tuple[str | None, int]:
+    """Return a file's text and mode; None when it is not there."""
+    try:
+        return path.read_text(), stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None, 0
+
+
+def differing(files: list[dict]) -> list[dict]:
+    """Return the files that are not as they are to be."""
+    return [f for f in files if current(Path(f["dest"])) != (f["content"], int(f["mode"], 8))]
+
+
+def receipt(home: Path) -> str:
+    """Return what became of the last change."""
+    for where in ("armed", "undone", "confirmed"):
+        if (home / where).is_dir():
+            note = home / where / "receipt"
+            return note.read_text().strip() if note.exists() else "applied and not confirmed yet"
+    return "there was no change"
+
+
+def refuse_invalid(module: AnsibleModule, files: list[dict], folder: Path) -> None:
+    """Fail when a file's own validation refuses it; nothing has been touched then."""
+    for n, item in enumerate(files):
+        if item["validate"]:
+            argv = [part.replace("%s", str(folder / f"new-{n}")) for part in shlex.split(item["validate"])]
+            rc, out, err = module.run_command(argv)
+            if rc != 0:
+                shutil.rmtree(folder)
+                module.fail_json(msg=f"{item['dest']} would be refused: {(err or out).strip()}")
+
+
+def stage(module: AnsibleModule, home: Path, files: list[dict]) -> None:
+    """Write the new files, the old ones and both scripts, and make them survive a power cut."""
+    name, reload = module.params["name"], module.params["reload"] or "true"
+    folder = home / "staged"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    restore, install = [], []
+    for n, item in enumerate(files):
+        dest = Path(item["dest"])
+        place = shlex.quote(str(dest))
+        new = folder / f"new-{n}"
+        new.write_text(item["content"])
+        new.chmod(int(item["mode"], 8))
+        install.append(f"cp -p new-{n} {place}.balai-new && mv {place}.balai-new {place}")
+        if dest.exists():
+            shutil.copy2(dest, folder / f"old-{n}")
+            restore.append(f"cp -p old-{n} {place}.balai-old && mv {place}.balai-old {place}")
+        else:
+            restore.append(f"rm -f {place}")
+    refuse_invalid(module, files, folder)
+    words = {"name": name, "home": home, "reload": reload}
+    (folder / "undo").write_text(UNDO.format(restore="\n".join(restore), **words))
+    (folder / "apply").write_text(APPLY.format(install="\n".join(install), **words))
+    os.sync()
+    shutil.rmtree(home / "undone", ignore_errors=True)
+    folder.rename(home / "armed")
+    os.sync()
+
+
+def arm(module: AnsibleModule, home: Path) -> None:
+    """Start the clock of the undo, then, a moment later, the change."""
+    name = module.params["name"]
+    for unit in (f"balai-cord-{name}", f"balai-cord-{name}-apply"):
+        subprocess.run(
+            ["systemctl", "reset-failed", f"{unit}.service", f"{unit}.timer"], capture_output=True, check=False
+        )
+    common = ["systemd-run", "--quiet", "--collect", "--timer-property=AccuracySec=100ms"]
+    timed = [(f"balai-cord-{name}", module.params["seconds"], "undo"), (f"balai-cord-{name}-apply", 0.5, "apply")]
+    for unit, seconds, script in timed:
+        argv = [*common, f"--unit={unit}", f"--on-active={seconds}s", "/bin/sh", str(home / "armed" / script)]
+        rc, _, err = module.run_command(argv)
+        if rc != 0:
+            module.run_command(["sh", str(home / "armed/undo"), "it could not be armed"])
+            module.fail_json(msg=f"No undo could be armed, so nothing was changed: {err.strip()}")
+
+
+def ensure_boot_unit(module: AnsibleModule) -> None:
+    """Make sure that the undo also acts at boot."""
+    link = UNIT.parent / "sysinit.target.wants" / UNIT.name
+    if current(UNIT)[0] != BOOT or not link.is_symlink():
+        UNIT.write_text(BOOT)
+        link.parent.mkdir(exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(UNIT)
+        module.run_command(["systemctl", "daemon-reload"], check_rc=True)
+
+
+def apply(module: AnsibleModule, home: Path) -> None:
+    """Apply what differs; say so only, in check mode."""
+    files = differing(module.params["files"])
+    diff = [
+        {
+            "before": current(Path(f["dest"]))[0] or "",
+            "after": f["content"],
+            "before_header": f["dest"],
+            "after_header": f["dest"],
+        }
+        for f in files
+    ]
+    if (home / "armed").is_dir() and not module.check_mode:
+        timer = f"balai-cord-{module.params['name']}.timer"
+        if module.run_command(["systemctl", "is-active", "--quiet", timer])[0] == 0:
+            module.fail_json(
+                msg=f"A change {module.params['name']!r} is under way: it is confirmed or undone in a moment."
+            )
+        module.run_command(["sh", str(home / "armed/undo"), "its run was killed before the undo was armed"])
+        files = differing(module.params["files"])
+    if files and not module.check_mode:
+        home.mkdir(parents=True, exist_ok=True)
+        ensure_boot_unit(module)
+        stage(module, home, files)
+        arm(module, home)
+    module.exit_json(changed=bool(files), diff=diff, receipt=receipt(home))
+
+
+def confirm(module: AnsibleModule, home: Path) -> None:
+    """Lift the undo, once the change is in force."""
+    deadline = time.monotonic() + 15
+    while (home / "armed").is_dir() and not (home / "armed/applied").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    name = module.params["name"]
+    script = (
+        f"exec 9>{home}/lock; flock 9; cd {home}/armed 2>/dev/null && test -e applied || exit 1; "
+        f'echo "confirmed at $(date -u +%FT%TZ)" > receipt; rm -rf {home}/confirmed; '
+        f"mv {home}/armed {home}/confirmed; sync"
+    )
+    rc, _, _ = module.run_command(["sh", "-c", script])
+    if rc != 0:
+        module.fail_json(msg=f"The change {name!r} is not in force: {receipt(home)}", receipt=receipt(home))
+    module.run_command(["systemctl", "stop", f"balai-cord-{name}.timer"])
+    module.exit_json(changed=True, receipt=receipt(home))
+
+
+def main() -> None:
+    """Run the module."""
+    file = {
+        "dest": {"type": "path", "required": True},
+        "content": {"type": "str", "required": True},
+        "mode": {"type": "str", "default": "0644"},
+        "validate": {"type": "str"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["applied", "confirmed"], "default": "applied"},
+            "files": {"type": "list", "elements": "dict", "options": file, "default": []},
+            "reload": {"type": "str", "default": ""},
+            "seconds": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    home = HOME / module.params["name"]
+    (apply if module.params["state"] == "applied" else confirm)(module, home)
+
+
+if __name__ == "__main__":
+    main()

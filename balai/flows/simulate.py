@@ -1,0 +1,51 @@
+"""Answer whether a conversation is permitted, and by which flow, from the flows as they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from balai.addressing import MallPlan
+from balai.flows.compiled import PRIVATE, networks_of
+from balai.models.flow import End, Flow
+
+ENDS: tuple[End, ...] = (
+    "management",
+    "servers",
+    "kiosks",
+    "displays",
+    "cameras",
+    "offices",
+    "guests",
+    "data-centre",
+    "router",
+    "internet",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether a conversation may begin, and the flow that says so ("" when none does)."""
+
+    permitted: bool
+    flow: str
+    why: str
+
+
+def end_of(address: IPv4Address, plan: MallPlan) -> End | None:
+    """Return which end an address belongs to; None for a private one that no plan knows."""
+    for end in ENDS:
+        if any(address in network for network in networks_of(end, plan)):
+            # The first address of each zone is the router's.
+            zone = next(network for network in networks_of(end, plan) if address in network)
+            return "router" if end in plan.zones and address == zone[1] else end
+    return None if any(address in network for network in PRIVATE) else "internet"
+
+
+def may(flows: Sequence[Flow], source: End, to: End, port: str) -> Verdict:
+    """Return whether `source` may begin a conversation with `to` on a port (tcp/443, udp/53, icmp)."""
+    for flow in flows:
+        if source in flow.sources and to in flow.to and port in flow.ports:
+            return Verdict(permitted=True, flow=flow.name, why=flow.why)
+    return Verdict(permitted=False, flow="", why="")

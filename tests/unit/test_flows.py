@@ -1,0 +1,161 @@
+"""Flows: what is compiled for a firewall permits what is declared, and nothing else."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from balai import addressing
+from balai.estate import INVENTORIES, load_site
+from balai.flows import Rule, compile_for, may, networks_of
+from balai.flows.compiled import PRIVATE
+from balai.flows.simulate import ENDS, end_of
+from balai.models.flow import End, Flow
+
+SITE = INVENTORIES / "sites" / "mpp-banyuwangi.yml"
+FLOWS = load_site(SITE).flows
+PORTS = [
+    "tcp/22",
+    "tcp/53",
+    "tcp/80",
+    "tcp/443",
+    "tcp/554",
+    "tcp/5432",
+    "tcp/6514",
+    "udp/53",
+    "udp/123",
+    "udp/443",
+    "icmp",
+]
+OUTSIDE = IPv4Address("198.51.100.10")
+MACHINES: dict[str, End] = {"server": "servers", "kiosk": "kiosks", "display": "displays"}
+
+
+def passes(rules: list[Rule], chain: str, source: IPv4Address, to: IPv4Address, port: str) -> bool:
+    """Judge a packet as nftables would: written on its own, from the rules alone."""
+
+    def inside(address: IPv4Address, networks: tuple[IPv4Network, ...], internet: bool) -> bool:
+        if internet:
+            return not any(address in network for network in PRIVATE)
+        return not networks or any(address in network for network in networks)
+
+    protocol, _, number = port.partition("/")
+    return any(
+        rule.chain == chain
+        and inside(source, rule.sources, rule.outside == "source")
+        and inside(to, rule.destinations, rule.outside == "destination")
+        and rule.protocol == protocol
+        and rule.port == (int(number) if number else None)
+        for rule in rules
+    )
+
+
+def somebody(end: End, plan: addressing.MallPlan, host: int) -> IPv4Address:
+    """Return an address of an end that is not the router's."""
+    if end == "router":
+        return plan.zones[addressing.Zone.MANAGEMENT][1]
+    networks = networks_of(end, plan)
+    return networks[0][2 + host % 28] if networks else OUTSIDE
+
+
+@given(
+    index=st.integers(0, addressing.LAST_MALL),
+    source=st.sampled_from(ENDS),
+    to=st.sampled_from(ENDS),
+    host=st.integers(0, 27),
+    port=st.sampled_from(PORTS),
+)
+def test_the_router_lets_through_what_is_declared_and_nothing_else(
+    index: int, source: End, to: End, host: int, port: str
+) -> None:
+    plan = addressing.mall(index)
+    rules = compile_for("router", FLOWS, plan)
+    if source in ("router", to):
+        return  # what the router begins itself, and what stays in one network, passes no rule of its
+    chain = "input" if to == "router" else "forward"
+
+    passed = passes(rules, chain, somebody(source, plan, host), somebody(to, plan, host + 1), port)
+
+    assert passed == may(FLOWS, source, to, port).permitted
+
+
+@given(
+    index=st.integers(0, addressing.LAST_MALL),
+    source=st.sampled_from(ENDS),
+    kind=st.sampled_from(sorted(MACHINES)),
+    host=st.integers(0, 27),
+    port=st.sampled_from(PORTS),
+)
+def test_a_machine_lets_in_what_is_declared_for_its_zone(
+    index: int, source: End, kind: str, host: int, port: str
+) -> None:
+    plan = addressing.mall(index)
+    own = MACHINES[kind]
+    if source in (own, "router"):
+        return
+
+    passed = passes(compile_for(kind, FLOWS, plan), "input", somebody(source, plan, host), somebody(own, plan, 5), port)  # type: ignore[arg-type]
+
+    assert passed == may(FLOWS, source, own, port).permitted
+
+
+def test_no_mall_lets_in_another() -> None:
+    here, there = addressing.mall(0), addressing.mall(1)
+    rules = compile_for("router", FLOWS, here)
+
+    for zone in addressing.Zone:
+        for port in PORTS:
+            assert not passes(rules, "forward", there.zones[zone][9], here.zones[addressing.Zone.SERVERS][10], port)
+
+
+def test_every_address_of_a_mall_belongs_to_one_end() -> None:
+    plan = addressing.mall(3)
+
+    assert end_of(plan.zones[addressing.Zone.KIOSKS][40], plan) == "kiosks"
+    assert end_of(plan.zones[addressing.Zone.KIOSKS][1], plan) == "router"
+    assert end_of(plan.slots[7][9], plan) == "offices"
+    assert end_of(IPv4Address("10.0.0.9"), plan) == "data-centre"
+    assert end_of(OUTSIDE, plan) == "internet"
+    assert end_of(addressing.mall(4).zones[addressing.Zone.KIOSKS][40], plan) is None
+
+
+def test_the_same_flow_is_never_declared_twice() -> None:
+    names = [flow.name for flow in FLOWS]
+    said = [(s, t, p) for flow in FLOWS for s in flow.sources for t in flow.to for p in flow.ports]
+
+    assert len(set(names)) == len(names)
+    assert len(set(said)) == len(said)
+
+
+@pytest.mark.parametrize("port", ["tcp/0", "tcp/65536", "tcp/022", "sctp/80", "tcp", "443", "tcp/-1", "icmp/8"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(ValueError, match="should be tcp"):
+        Flow.model_validate(
+            {
+                "name": "x1",
+                "from": ["kiosks"],
+                "to": ["servers"],
+                "ports": [port],
+                "why": "for the test",
+                "when_dark": "local",
+            }
+        )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["kiosks", "servers", "tcp/443"], 0, "Yes: kiosks to servers on tcp/443 (flow local-pages"),
+        (["192.168.3.4", "10.64.1.10", "tcp/443"], 1, "No: there is no flow from guests to servers on tcp/443"),
+        (["10.65.0.9", "servers", "tcp/443"], 2, "10.65.0.9 is in no network of mpp-banyuwangi"),
+        (["kiosk", "servers", "tcp/443"], 2, "'kiosk' is neither an address nor one of management"),
+        (["kiosks", "servers", "443"], 2, "PORT should be tcp/<1-65535>"),
+    ],
+)
+def test_the_question_is_answered_with_the_line_that_says_so(balai, words: list[str], code: int, said: str) -> None:
+    done = balai("flows", "may", *words, "--site", "mpp-banyuwangi")
+
+    assert (done.returncode, said in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
