@@ -138,6 +138,8 @@ def _results(rules: list[Rule], findings: list[Finding], item: Json, at: float) 
     for rule in rules:
         finding = broken.get(rule.id)
         status = Status.PASS if not finding else Status.EXCEPTED if finding.exception else Status.FAIL
+        if finding and finding.error:  # the engine's own limit, or a shape that no server would have taken
+            status = Status.DNF
         results.append(
             Result(
                 check=rule.id,
@@ -161,6 +163,8 @@ def _results(rules: list[Rule], findings: list[Finding], item: Json, at: float) 
 def _words(rule: Rule, finding: Finding | None) -> dict[str, str]:
     if finding is None:
         return {"id": "sesuai", "en": "as required"}
+    if finding.error:
+        return {"id": f"pemeriksaan gagal: {finding.error}", "en": f"the check failed: {finding.error}"}
     if finding.exception:
         return {"id": f"dikecualikan: {finding.exception}", "en": f"excepted: {finding.exception}"}
     return rule.remediation.model_dump()

@@ -22,7 +22,7 @@ FORMATS = ("text", "json", "sarif", "junit")
 @click.option(
     "--category",
     type=click.Choice(["rendah", "tinggi", "strategis"]),
-    help="SPBE category of the tenant; the strictest where neither this nor a Namespace says.",
+    help="Hold everything to this SPBE category; without it a Namespace among the files says, else the strictest.",
 )
 @click.option("--cluster", help="Use this cluster's parameters (registries and so on) in place of the defaults.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to say it; text by default.")
@@ -34,7 +34,10 @@ def check(paths: tuple[str, ...], category: Category | None, cluster: str | None
     from balai.rules import files, formats
 
     gc.disable()  # nothing here refers in circles, and the collector takes half of the time of a large file
-    verdict = files.judge(_texts(paths), category, _given(cluster))
+    texts = _texts(paths)
+    if not texts:
+        raise click.UsageError("there is no .yml, .yaml or .json file to judge")
+    verdict = files.judge(texts, category, _given(cluster))
     if form == "text":
         click.echo("\n".join(formats.as_text(verdict)))
     else:
@@ -152,7 +155,7 @@ def _files(paths: tuple[str, ...]) -> list[Path | None]:
         if name == "-":
             result.append(None)
         elif path.is_dir():
-            result += sorted(p for p in path.rglob("*") if p.suffix in (".yml", ".yaml", ".json"))
+            result += sorted(p for p in path.rglob("*") if p.suffix.lower() in (".yml", ".yaml", ".json"))
         else:
             result.append(path)
     return result

@@ -63,8 +63,14 @@ def guard(given: Mapping[str, Sequence[str]], namespace: Json | None = None, cat
         if not args.type_.startswith(TYPES):
             return
         manifest, undecided = _manifest(args.type_, args.name, dict(args.props))
-        if manifest["kind"].endswith("Patch"):
-            pulumi.log.warn(f"{args.name}: a patch is part of an object: the rules judge it at admission only")
+        if manifest["kind"].endswith("Patch") or args.type_.split(":")[1].startswith(("helm.sh", "kustomize")):
+            pulumi.log.warn(
+                f"{args.name}: {manifest['kind']} shows no whole object: the rules judge it at admission only"
+            )
+        if undecided and not pulumi.runtime.is_dry_run() and manifest["kind"] not in ("Secret", "ConfigMap"):
+            pulumi.log.warn(
+                f"{args.name}: a secret stands in this {manifest['kind']}: it is judged whole at admission only"
+            )
         # An update knows every value but secrets, which no rule needs: nothing is undecided there.
         _tell(judge.judge(manifest, category, namespace), open_question=undecided and pulumi.runtime.is_dry_run())
 

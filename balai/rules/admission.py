@@ -23,6 +23,22 @@ API = "admissionregistration.k8s.io/v1"
 PARAMS_NAMESPACE, PARAMS_NAME = "balai-system", "balai-policy-params"
 ACTIONS: dict[Mode, list[str]] = {"deny": ["Deny", "Audit"], "warn": ["Warn", "Audit"], "audit": ["Audit"]}
 # Namespaces of the platform say which role they have; every other one is governed, `default` too.
+DEFAULTS = {"matchPolicy": "Equivalent", "scope": "*", "reason": "Invalid"}
+# Of an object on its way out only its record may be changed (finalizers, owners): otherwise it could never go.
+CONTENT = (
+    "spec",
+    "data",
+    "binaryData",
+    "stringData",
+    "type",
+    "rules",
+    "roleRef",
+    "subjects",
+    "webhooks",
+    "automountServiceAccountToken",
+    "parameters",
+    "allowedTopologies",
+)
 KUBERNETES = ["kube-node-lease", "kube-public", "kube-system"]
 GOVERNED: Json = {
     "matchExpressions": [
@@ -64,22 +80,15 @@ def compile_for_parity(rules: Iterable[Rule], label: str) -> list[Json]:
 
 def fingerprint(item: Json) -> str:
     """Return a hash of what a policy or binding enforces, without what the API server adds to it."""
-    spec = item["spec"]
-    rules = (spec.get("matchConstraints") or {}).get("resourceRules") or []
-    selector = (spec.get("matchResources") or {}).get("namespaceSelector") or {}
-    decisive = {
-        "validations": [v["expression"] for v in spec.get("validations") or []],
-        "variables": [[v["name"], v["expression"]] for v in spec.get("variables") or []],
-        "conditions": [c["expression"] for c in spec.get("matchConditions") or []],
-        "resources": [[sorted(r["operations"]), sorted(r["resources"])] for r in rules],
-        "failure": spec.get("failurePolicy"),
-        "policy": spec.get("policyName"),
-        "actions": sorted(spec.get("validationActions") or []),
-        "selector": selector.get("matchExpressions") or [],
-        "objects": (spec.get("matchResources") or {}).get("objectSelector") or {},
-        "params": [(spec.get("paramRef") or {}).get(key) for key in ("name", "namespace", "parameterNotFoundAction")],
-    }
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_without_defaults(item["spec"]), sort_keys=True).encode()).hexdigest()
+
+
+def _without_defaults(value: Any) -> Any:
+    """Return a spec without what the API server fills in where nothing is said."""
+    if isinstance(value, dict):
+        plain = {key: _without_defaults(item) for key, item in value.items()}
+        return {k: v for k, v in plain.items() if v not in ({}, [], None, "") and DEFAULTS.get(k) != v}
+    return [_without_defaults(item) for item in value] if isinstance(value, list) else value
 
 
 def _modes(rule: Rule) -> set[Mode]:
@@ -117,11 +126,22 @@ def _policy(name: str, about: str, rules: list[Rule], entries: list[str]) -> Jso
         **subject.variables,
         **{key: text for rule in rules for key, text in SUBJECTS[rule.subject].variables.items()},
         "category": category_of(subject),
-        "exceptions": exceptions_of(subject),
+        "exceptions": exceptions_of(subject, at_admission=True),
         "broken": f"[{', '.join(entries)}].filter(said, said != '')",
     }
-    # What is on its way out may be changed (finalizers, ownership): otherwise it could never go.
-    conditions = [{"name": "not-being-deleted", "expression": "!has(object.metadata.deletionTimestamp)"}]
+    changed = (
+        f"{list(CONTENT)}.exists(k, object[?k] != oldObject[?k]) "
+        "|| object.metadata.?labels != oldObject.metadata.?labels "
+        "|| object.metadata.?annotations != oldObject.metadata.?annotations"
+    )
+    conditions = [
+        {
+            "name": "content-is-at-stake",
+            "expression": f"!has(object.metadata.deletionTimestamp) || oldObject == null || {changed}",
+        },
+        # Its own roles, which it makes anew at every start, also those of a version that nobody here has seen.
+        {"name": "not-the-api-server", "expression": "request.userInfo.username != 'system:apiserver'"},
+    ]
     if subject.condition:
         conditions.append({"name": "subject", "expression": subject.condition})
     spec: Json = {

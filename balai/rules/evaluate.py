@@ -76,6 +76,7 @@ class Judge:
             exceptions: Exceptions in place of the project's.
             now: The time in place of this machine's.
         """
+        self._written = point in ("plan", "file")
         self.rules = [rule for rule in (load_rules() if rules is None else rules) if point in rule.points]
         known = load_exceptions() if exceptions is None else tuple(exceptions)
         instant = (now or datetime.datetime.now(datetime.UTC)).astimezone(datetime.UTC)
@@ -126,6 +127,8 @@ class Judge:
     def prepared(self, manifest: Mapping[str, Any], namespace: Json | None = None) -> Json:
         """Return an object as the rules see it: normalised, in its namespace, with the API server's defaults."""
         item: Json = normalised(manifest)
+        if self._written:  # a status in a file is nobody's word
+            item.pop("status", None)
         metadata = item.setdefault("metadata", {})
         if item.get("kind") == "Pod" and isinstance(item.get("spec"), dict):
             item["spec"] = with_node_ports(item["spec"])
@@ -151,7 +154,7 @@ class Judge:
         metadata, around = item["metadata"], _around(namespace, category)
         for subject, rules, program in found:
             broken = program.judge(item, around, self._params)
-            if "condition" in broken:
+            if broken.pop("condition", "an error") == "":  # the rules are not about this one
                 continue
             labels = (item if kind == "Namespace" else around)["metadata"].get("labels", {})
             held_to = labels.get(f"{LABEL}category") if kind not in CLUSTER_KINDS - {"Namespace"} else STRICTEST

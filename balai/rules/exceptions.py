@@ -22,6 +22,7 @@ from pydantic import Field, StringConstraints
 from balai import yamlfile
 from balai.errors import DataError, EnvironmentFault, Problem, shown
 from balai.models.base import Date, Model, Text, load
+from balai.rules.lens import CLUSTER_KINDS
 from balai.rules.model import Rule, Severity, load_rules
 
 FOLDER = Path(os.environ.get("BALAI_EXCEPTIONS", Path(__file__).resolve().parents[2] / "policies" / "exceptions"))
@@ -137,6 +138,11 @@ def _wrong(exception: Exception_, path: Path, rules: dict[str, Rule]) -> list[tu
     kinds = {*rule.kinds, "Namespace"} if rule.scope == "set" else rule.kinds
     if strange := sorted({s.kind for s in exception.scope} - kinds):
         wrong.append(("scope", strange[0], f"the rule is about {', '.join(sorted(kinds))}", "Name an object of those."))
+    for scope in exception.scope:
+        above = scope.kind in CLUSTER_KINDS
+        if above == (scope.namespace is not None):
+            bound = f"{scope.kind} {'is in no namespace' if above else 'needs its namespace'}"
+            wrong.append(("scope", scope.name, bound, "Name the object as kubectl does."))
     signed = signers(path)
     if len(signed) < people:
         bound = f"needs the signatures of {people} people in allowed_signers: the rule's severity is {rule.severity}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from balai.errors import DataError, Problem
 from balai.models.tenant import Category
 from balai.rules.evaluate import Finding, Judge
-from balai.rules.lens import SET_KINDS
+from balai.rules.lens import LABEL, SET_KINDS
 from balai.rules.locate import culprit
 from balai.rules.manifests import Located, place, read
 from balai.rules.model import Rule
@@ -36,10 +36,12 @@ class Verdict:
     What became of some files.
 
     Attributes:
+        unjudged: Objects that no rule is about.
         unseen: What could not be judged here, and why: rule ids by what is missing.
     """
 
     objects: int
+    unjudged: int
     rules: int
     found: list[Placed]
     unseen: dict[str, list[str]] = field(default_factory=dict)
@@ -64,7 +66,7 @@ def judge(
 
     Args:
         texts: Content of each file by name.
-        category: SPBE category of the tenant, where no Namespace among the files says it.
+        category: SPBE category of the tenant, whatever a Namespace among the files says.
         given: Parameters of the cluster.
 
     Raises:
@@ -78,7 +80,12 @@ def judge(
         except DataError as error:
             problems += error.problems
     judges = Judge("file", given)
-    namespaces = {o.manifest["metadata"].get("name"): o for o in objects if o.manifest["kind"] == "Namespace"}
+    namespaces: dict[str, Located] = {}
+    for item in (o for o in objects if o.manifest["kind"] == "Namespace"):
+        name = item.manifest["metadata"].get("name") or ""
+        if name in namespaces:
+            problems.append(_twice(item, name, namespaces[name]))
+        namespaces[name] = _held_to(item, category)
     placed: list[tuple[Located, Finding]] = []
     unseen: dict[str, set[str]] = defaultdict(set)
     for item, finding in _findings(judges, objects, namespaces, category, unseen):
@@ -90,6 +97,7 @@ def judge(
         raise DataError(list(dict.fromkeys(problems)))
     return Verdict(
         objects=len(objects),
+        unjudged=sum(not judges.concerns(o.manifest["kind"]) for o in objects),
         rules=len(judges.rules),
         found=sorted(
             _places(judges, texts, placed, namespaces, category),
@@ -143,6 +151,26 @@ def _places(
             path = culprit(rule, seen, partial(breaks, rule)) if rule.scope == "object" else ()
             line, column = place(texts[item.file], item, path)
             yield Placed(file=item.file, line=line, column=column, finding=finding)
+
+
+def _held_to(item: Located, category: Category | None) -> Located:
+    """Return a Namespace as the rules are to see it: who asks decides how strictly, not what is asked about."""
+    if category is None:
+        return item
+    metadata = item.manifest["metadata"]
+    labels = {**(metadata.get("labels") or {}), f"{LABEL}category": category}
+    return replace(item, manifest={**item.manifest, "metadata": {**metadata, "labels": labels}})
+
+
+def _twice(item: Located, name: str, first: Located) -> Problem:
+    return Problem(
+        file=item.file,
+        line=item.line,
+        key="metadata.name",
+        given=name,
+        bound=f"the Namespace stands in {first.file}:{first.line} as well, and two may say two categories",
+        fix="Keep one of them.",
+    )
 
 
 def _misshapen(item: Located, finding: Finding) -> Problem:

@@ -24,12 +24,14 @@ def as_text(verdict: Verdict) -> Iterator[str]:
         finding = placed.finding
         mode = f"excepted ({finding.exception})" if finding.exception else finding.mode
         fix = getattr(finding.rule.remediation, lang)
-        yield (
+        yield _printable(
             f"{placed.file}:{placed.line}:{placed.column}: {mode}: [{finding.rule.id}] {finding.what}: "
             f"{finding.message}. {fix}"
         )
     for what, rules in verdict.unseen.items():
         yield say("check_unseen", what=what, rules=", ".join(rules))
+    if verdict.unjudged:
+        yield say("check_unjudged", count=verdict.unjudged)
     if not verdict.found:
         yield say("check_clean", objects=verdict.objects, rules=verdict.rules)
         return
@@ -44,11 +46,17 @@ def as_text(verdict: Verdict) -> Iterator[str]:
     )
 
 
+def _printable(text: str) -> str:
+    """Return a text that cannot command a terminal, nor break XML."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
 def as_json(verdict: Verdict) -> str:
     """Return everything as one JSON object."""
     return json.dumps(
         {
             "objects": verdict.objects,
+            "unjudged": verdict.unjudged,
             "rules": verdict.rules,
             "unseen": verdict.unseen,
             "findings": [
@@ -100,8 +108,9 @@ def as_junit(verdict: Verdict) -> str:
         suite = ET.SubElement(root, "testsuite", name=file, tests=str(len(here)), failures=str(len(denied)))
         for placed in here:
             finding = placed.finding
-            case = ET.SubElement(suite, "testcase", classname=file, name=f"{finding.rule.id} {finding.what}")
-            where = f"{placed.file}:{placed.line}:{placed.column}: {finding}"
+            name = _printable(f"{finding.rule.id} {finding.what}")
+            case = ET.SubElement(suite, "testcase", classname=file, name=name)
+            where = _printable(f"{placed.file}:{placed.line}:{placed.column}: {finding}")
             if placed in denied:
                 ET.SubElement(case, "failure", type=finding.rule.severity, message=finding.message).text = where
             elif finding.exception:

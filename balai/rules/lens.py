@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 LABEL = "balai.internal/"
 Kinds = dict[str, tuple[str, str, str]]  # kind: (group, version, resource)
@@ -25,8 +28,14 @@ POD_KINDS: Kinds = {
     "CronJob": ("batch", "v1", "cronjobs"),
 }
 _RBAC, _GATEWAY = "rbac.authorization.k8s.io", "gateway.networking.k8s.io"
-# Made and kept by the API server itself; nobody's objects to govern.
-_OWN_OBJECTS = "!object.metadata.name.startsWith('system:') && !object.metadata.name.startsWith('kubeadm:')"
+_DEFAULTS: dict[str, list[str]] = yaml.safe_load(
+    (Path(__file__).resolve().parents[2] / "policies" / "kubernetes_defaults.yml").read_text()
+)
+_NAME = "object.metadata.?name.orValue('')"
+
+
+def _not_default(kind: str) -> str:
+    return f"!(object.kind == '{kind}' && {_NAME} in {_DEFAULTS[kind]})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,30 +101,30 @@ SUBJECTS: dict[str, Subject] = {
     "service": Subject(
         kinds={"Service": ("", "v1", "services")},
         # The API server's own, which has no selector.
-        condition="!(object.metadata.name == 'kubernetes' && object.metadata.?namespace.orValue('') == 'default')",
+        condition=f"!({_NAME} == 'kubernetes' && object.metadata.?namespace.orValue('') == 'default')",
     ),
     "ingress": Subject(kinds={"Ingress": ("networking.k8s.io", "v1", "ingresses")}),
     "gateway": Subject(kinds={"Gateway": (_GATEWAY, "v1", "gateways")}),
-    "route": Subject(kinds={"HTTPRoute": (_GATEWAY, "v1", "httproutes")}),
+    "route": Subject(kinds={"HTTPRoute": (_GATEWAY, "v1", "httproutes"), "GRPCRoute": (_GATEWAY, "v1", "grpcroutes")}),
     "network_policy": Subject(kinds={"NetworkPolicy": ("networking.k8s.io", "v1", "networkpolicies")}),
     "role": Subject(
         kinds={"Role": (_RBAC, "v1", "roles"), "ClusterRole": (_RBAC, "v1", "clusterroles")},
-        condition=f"{_OWN_OBJECTS} && !(object.metadata.name in ['cluster-admin', 'admin', 'edit', 'view'])",
+        condition=_not_default("ClusterRole"),
     ),
     "binding": Subject(
         kinds={
             "RoleBinding": (_RBAC, "v1", "rolebindings"),
             "ClusterRoleBinding": (_RBAC, "v1", "clusterrolebindings"),
         },
-        condition=f"{_OWN_OBJECTS} && object.metadata.name != 'cluster-admin'",
+        condition=_not_default("ClusterRoleBinding"),
     ),
     "account": Subject(
         kinds={"ServiceAccount": ("", "v1", "serviceaccounts")},
-        condition="object.metadata.name != 'default'",  # made by the API server, used by nobody (no_default_token)
+        condition=f"{_NAME} != 'default'",  # made by the API server, used by nobody (no_default_token)
     ),
     "config_map": Subject(
         kinds={"ConfigMap": ("", "v1", "configmaps")},
-        condition="object.metadata.name != 'kube-root-ca.crt'",
+        condition=f"{_NAME} != 'kube-root-ca.crt'",
     ),
     "secret": Subject(kinds={"Secret": ("", "v1", "secrets")}, blanks={"audit": "the audit does not read secrets"}),
     "claim": Subject(kinds={"PersistentVolumeClaim": ("", "v1", "persistentvolumeclaims")}),
@@ -174,26 +183,39 @@ def category_of(subject: Subject) -> str:
     return f"object.kind in {above} ? 'strategis' : ({found})" if above else found
 
 
-def exceptions_of(subject: Subject) -> str:
+def exceptions_of(subject: Subject, *, at_admission: bool = False) -> str:
     """
     Return CEL for the exceptions that cover an object now: lists of rule, end, namespace, kind, name, id.
 
     An exception ends by three clocks, of which the strictest counts: `today` among the parameters (the
     clock of whoever judges), and the times that the API server itself writes on what it is given. So
     it ends at admission on its day although CEL has no clock and nobody applies anything. An object
-    whose record of times was cleared is covered by none. What a controller makes (a ReplicaSet, its
-    pods) is covered by the exception for its owner, whose name it begins with.
+    whose record of times was cleared is covered by none.
+
+    What the controller of an excepted workload makes (a ReplicaSet, its pods) is covered with it: its
+    controller reference says so, and at admission only a controller itself may claim it.
     """
     namespace = "object.metadata.?namespace.orValue('')" if subject.namespaced else "''"
+    theirs = "o.kind == e[3] && o.name == e[4]"
+    part = "o.name.startsWith(e[4] + '-') && !o.name.substring(size(e[4]) + 1).contains('-')"
+    derived = (
+        "object.metadata.?ownerReferences.orValue([]).exists(o, o.?controller.orValue(false) == true && ("
+        f"(object.kind == 'ReplicaSet' && e[3] == 'Deployment' && {theirs}) || "
+        f"(object.kind == 'Job' && e[3] == 'CronJob' && {theirs}) || "
+        f"(object.kind == 'Pod' && ({theirs} || (e[3] == 'Deployment' && o.kind == 'ReplicaSet' && {part}) || "
+        f"(e[3] == 'CronJob' && o.kind == 'Job' && {part})))))"
+    )
+    if at_admission:
+        derived += (
+            " && request.userInfo.username.matches('^system:(serviceaccount:kube-system:|kube-controller-manager$)')"
+        )
     return (
         "params.?data[?'exceptions'].orValue('').split('\\n').filter(e, e != '').map(e, e.split('|'))"
-        f".filter(e, e[2] == {namespace} && ((e[3] == object.kind && e[4] == object.metadata.?name.orValue('')) || "
-        "(object.kind in ['Pod', 'ReplicaSet', 'Job'] && size(object.metadata.?ownerReferences.orValue([])) > 0 && "
-        "object.metadata.?name.orValue('').startsWith(e[4] + '-'))) "
+        f".filter(e, e[2] == {namespace} && ((e[3] == object.kind && e[4] == {_NAME}) || ({derived})) "
         "&& params.?data[?'today'].orValue('') < e[1] && object.metadata.?creationTimestamp.orValue('') < e[1] "
         "&& (object.metadata.?creationTimestamp.orValue('') == '' || "
         "size(object.metadata.?managedFields.orValue([])) > 0) "
-        "&& object.metadata.?managedFields.orValue([]).all(m, m.?time.orValue('') < e[1]))"
+        "&& object.metadata.?managedFields.orValue([]).all(m, m.?time.orValue('9') < e[1]))"
     )
 
 

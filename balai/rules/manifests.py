@@ -24,7 +24,9 @@ KEPT_BYTES = 4 * 1024 * 1024  # parsed documents take forty times their text
 MOST_NODES = 500_000  # of one document, anchors unfolded
 DEEPEST = 60
 _BASE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TIMESTAMP, _TEXT, _MERGE = (f"tag:yaml.org,2002:{name}" for name in ("timestamp", "str", "merge"))
+_TIMESTAMP, _TEXT, _MERGE, _VALUE = (f"tag:yaml.org,2002:{name}" for name in ("timestamp", "str", "merge", "value"))
+# libyaml's reader ends the process on what no manifest has: thousands of brackets or dashes that open and never close.
+_FATHOMLESS = re.compile(r"(?:[\[{][ \t]*){1000}|(?:[-?][ \t]+){1000}")
 _KINDS = {kind.lower(): kind for kinds in (*(s.kinds for s in SUBJECTS.values()), SET_KINDS) for kind in kinds}
 
 
@@ -32,7 +34,7 @@ class _Loader(_BASE):  # type: ignore[misc, valid-type]
     """kubectl's types: a date stays text."""
 
     yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_TIMESTAMP, _VALUE)]
         for first, resolvers in _BASE.yaml_implicit_resolvers.items()
     }
     _tags: dict[str, str] = {}
@@ -47,6 +49,9 @@ class _Loader(_BASE):  # type: ignore[misc, valid-type]
                 self._tags.clear()
             tag = self._tags[value] = super().resolve(kind, value, implicit)
         return tag
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?0o[0-7]+$"), list("-+0"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,6 +101,9 @@ def read(text: str, name: str) -> list[Located]:
             given=f"{len(text)} bytes",
         )
         raise DataError(problems)
+    if _FATHOMLESS.search(text):
+        refuse(0, f"values lie more than {DEEPEST} deep", "No manifest is that deep: write it flatter.")
+        raise DataError(problems)
     try:
         for value, lines, root in _documents(text):
             for item, prefix in _unwrapped(value, ()):
@@ -121,7 +129,10 @@ def read(text: str, name: str) -> list[Located]:
 
 def place(text: str, item: Located, path: tuple[str | int, ...]) -> tuple[int, int]:
     """Return line and column, from 1, of a field of an object that was read from this text."""
-    node = item.root or _composed(text, item.lines)
+    try:
+        node = item.root or _composed(text, item.lines)
+    except yaml.YAMLError:  # JSON that YAML does not read, as a letter in two halves
+        return item.lines[0] + 1, 1
     first = 0 if item.root else item.lines[0]
     mark = node.start_mark
     for part in (*item.prefix, *path):
@@ -194,17 +205,23 @@ def _build(loader: Any, node: Any, budget: Iterator[int], depth: int) -> Any:
         return node.value if node.tag == _TEXT else loader.construct_object(node)
     if kind is yaml.SequenceNode:
         return [_build(loader, item, budget, depth + 1) for item in node.value]
-    merges = any(key.tag == _MERGE for key, _ in node.value)
-    if merges:
-        loader.flatten_mapping(node)
     result: dict[str, Any] = {}
+    merged: list[Any] = []
     for key_node, value_node in node.value:
+        if key_node.tag == _MERGE:
+            built = _build(loader, value_node, budget, depth + 1)
+            merged += built if isinstance(built, list) else [built]
+            continue
         key = key_node.value
         if type(key) is not str:
             raise _Refused(key_node, "a key is not a word", "Write a text as the key.")
-        if key in result and not merges:
+        if key in result:
             raise _Refused(key_node, "the key is given twice", "Keep one of them.", key)
         result[key] = _build(loader, value_node, budget, depth + 1)
+    for other in merged:
+        if not isinstance(other, dict):
+            raise _Refused(node, "only mappings can be merged (<<)", "Name an anchor of a mapping.")
+        result = {**other, **result}
     return result
 
 
@@ -229,6 +246,8 @@ def _not_an_object(item: Any) -> tuple[str, str, str] | None:
 
 def _unwrapped(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[Any, tuple[str | int, ...]]]:
     """Yield an object, or those of a List, however deep the lists are."""
+    if isinstance(value, dict) and str(value.get("apiVersion", "")).startswith("kustomize.config.k8s.io/"):
+        return  # says which files belong together, and is no object
     if isinstance(value, dict) and str(value.get("kind", "")).endswith("List") and isinstance(value.get("items"), list):
         for n, item in enumerate(value["items"]):
             yield from _unwrapped(item, (*path, "items", n))

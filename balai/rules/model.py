@@ -12,7 +12,7 @@ from balai import yamlfile
 from balai.errors import DataError, Problem, shown
 from balai.models.base import Model, Text, load
 from balai.models.tenant import Category
-from balai.rules.lens import SUBJECTS
+from balai.rules.lens import LABEL, SUBJECTS
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "policies" / "rules"
 CATEGORIES: tuple[Category, ...] = ("rendah", "tinggi", "strategis")
@@ -99,6 +99,7 @@ class Rule(Model):
     def asks(self) -> Literal["namespace", "category", ""]:
         """What it must know of the object's namespace to be judged at all."""
         texts = " ".join(check.expression for check in self.check)
+        texts = texts.replace(f"namespaceObject.metadata.?labels[?'{LABEL}category']", "variables.category")
         if "namespaceObject" in texts:
             return "namespace"
         return "category" if "variables.category" in texts and "Namespace" not in self.kinds else ""

@@ -89,9 +89,10 @@ def probes() -> Iterator[None]:
         network.ip("addr", "add", f"{address}/32", "dev", "lo", netns=outside)
     network.ip("link", "set", "eth0", "up", netns=outside)
     network.ip("route", "add", "10.64.0.0/10", "via", gateway("internet"), netns=outside)
+    addresses = {namespace(end): [somebody(end)] for end in WIRES} | {outside: [INTERNET, DATA_CENTRE]}
     listeners = [
         subprocess.Popen(
-            ["ip", "netns", "exec", name, sys.executable, PROBE, "listen", json.dumps(PORTS)],
+            ["ip", "netns", "exec", name, sys.executable, PROBE, "listen", json.dumps(PORTS), *addresses[name]],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -103,7 +104,7 @@ def probes() -> Iterator[None]:
     yield
     for listener in listeners:
         listener.kill()
-        listener.wait()
+        listener.communicate()
     for name in made:
         network.remove(name)
 
@@ -137,7 +138,7 @@ def matrix(probes: None) -> dict[tuple[End, End, str], str]:
         ]
         return {(source, to, port): said for (to, port), said in zip(asked, ask(source, questions), strict=True)}
 
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         return {key: said for part in pool.map(all_of, SOURCES) for key, said in part.items()}
 
 

@@ -207,6 +207,54 @@ def test_at_admission_an_exception_ends_by_the_api_server_s_own_clock(
     assert denied_ids(after.stderr) == {"read_only_root"}
 
 
+def test_an_exception_covers_the_pods_that_its_workload_makes_and_none_that_only_claims_it(
+    run, tmp_path: Path, foundation: None
+) -> None:
+    path = tmp_path / "legacy.json"
+    one = json.loads(writable())
+    one["spec"]["replicas"] = 1
+    path.write_text(json.dumps(one))
+    where = ("-n", NAMESPACE)
+    try:
+        assert run("kubectl", "create", "-f", str(path)).returncode == 0
+        deadline = time.monotonic() + 30
+        while not (pods := run("kubectl", "get", "pods", *where, "-l", "app=page", "-o", "name").stdout.split()):
+            assert time.monotonic() < deadline, "its controllers were refused"
+            time.sleep(0.5)
+        made = json.loads(run("kubectl", "get", pods[0], *where, "-o", "json").stdout)
+        forged = merged(
+            base("Pod"), {"metadata": {"name": "forged", "ownerReferences": made["metadata"]["ownerReferences"]}}
+        )
+        forged["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"] = False
+        (tmp_path / "forged.json").write_text(json.dumps(forged))
+
+        claim = run("kubectl", "create", *where, "-f", str(tmp_path / "forged.json"))
+
+        assert claim.returncode != 0
+        assert denied_ids(claim.stderr) == {"read_only_root"}
+    finally:
+        run("kubectl", "delete", "deployment", "legacy", *where, "--ignore-not-found")
+
+
+def test_an_object_on_its_way_out_may_go_but_not_change(run, tmp_path: Path) -> None:
+    """A finalizer keeps it alive for as long as its owner likes."""
+    path = tmp_path / "service.json"
+    service = merged(base("Service"), {"metadata": {"name": "leaving", "finalizers": ["balai.internal/test"]}})
+    path.write_text(json.dumps(service))
+    patch = ("kubectl", "patch", "service", "leaving", "-n", NAMESPACE, "--type=merge", "-p")
+    try:
+        assert run("kubectl", "create", "-n", NAMESPACE, "-f", str(path)).returncode == 0
+        run("kubectl", "delete", "service", "leaving", "-n", NAMESPACE, "--wait=false")
+
+        taken = run(*patch, '{"spec": {"externalIPs": ["10.0.0.9"]}}')
+
+        assert taken.returncode != 0
+        assert denied_ids(taken.stderr) == {"no_external_ips"}
+    finally:
+        gone = run(*patch, '{"metadata": {"finalizers": null}}')
+    assert gone.returncode == 0, gone.stderr
+
+
 def test_the_compiled_line_of_an_exception_ends_at_midnight_in_jakarta() -> None:
     one = Exception_.model_validate(
         {

@@ -184,15 +184,19 @@ def test_the_times_that_the_api_server_writes_end_an_exception_although_the_aske
 def test_what_a_controller_makes_of_an_excepted_workload_is_covered_and_a_namesake_is_not() -> None:
     judge = Judge("audit", exceptions=[exception("2026-11-30")], now=LAST)
 
-    def covered(name: str, owners: list[dict[str, str]]) -> str:
+    def covered(name: str, owners: list[dict[str, object]]) -> str:
         pod = merged(base("Pod"), {"metadata": {"name": name, "namespace": "tenant-uji", "ownerReferences": owners}})
         pod["spec"]["containers"][0].pop("securityContext")
         return {f.rule.id: f.exception for f in judge.judge(pod, None, base("Namespace"))}["read_only_root"]
 
-    owner = [{"kind": "ReplicaSet", "name": "page-5d4"}]
-    assert covered("page-5d4-x1", owner) == "e-1"
-    assert covered("page-5d4-x1", []) == ""
-    assert covered("pages-5d4-x1", owner) == ""
+    def owner(name: str, **more: object) -> list[dict[str, object]]:
+        return [{"kind": "ReplicaSet", "name": name, "controller": True, **more}]
+
+    assert covered("any-name", owner("page-5d4")) == "e-1"
+    for others in ([], owner("page-5d4", controller=False), owner("page-5d4", kind="ConfigMap"), owner("page")):
+        assert covered("page-5d4-x1", others) == ""
+    for others in (owner("pages-5d4"), owner("page-new-5d4")):
+        assert covered("page-5d4-x1", others) == ""
 
 
 class Cluster:

@@ -145,6 +145,34 @@ def test_a_missing_file_is_bad_input(balai) -> None:
         ("\ufeffkind: ConfigMap\nmetadata: {name: a}\n", 0, "1 objects judged"),
         ("%YAML 1.1\n---\nkind: ConfigMap\nmetadata: {name: a}\n", 0, "1 objects judged"),
         ("# only a comment\n", 0, "0 objects judged"),
+        ("a: " + "[" * 30_000, 2, "lie more than"),
+        ("- " * 30_000 + "x\n", 2, "lie more than"),
+        ("kind: Deploymnt\nmetadata: {name: a}\n", 0, "1 object(s) that no rule is about"),
+        (
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yml]\n",
+            0,
+            "0 objects judged",
+        ),
+        (
+            '{"kind": "Pod", "metadata": {"name": "a", "annotations": {"x": "\\ud83d\\ude00"}}, "spec": {"hostPID": true}}',
+            1,
+            "-:1:1: deny: [no_host_namespaces]",
+        ),
+        (
+            "kind: Pod\nmetadata: {name: a}\nspec: {securityContext: {runAsUser: 0o0}, containers: []}\n",
+            1,
+            "user_not_root",
+        ),
+        ("kind: ConfigMap\nmetadata: {name: a}\ndata: {x: =}\n", 0, "1 objects judged"),
+        (
+            "x: &a {p: 1, q: 2}\n"
+            + "".join(
+                f"k{n}: &{c} {{<<: [*{b}, *{b}], z{n}: {{<<: *{b}}}}}\n"
+                for n, (b, c) in enumerate(zip("abcdefghijklmnopqrs", "bcdefghijklmnopqrst", strict=True))
+            ),
+            2,
+            "unfolds to more than",
+        ),
     ],
 )
 def test_odd_manifests_hide_nothing_and_break_nothing(text: str, code: int, words: str, balai) -> None:
@@ -223,3 +251,35 @@ def test_junit_has_a_failure_for_each_denial(balai) -> None:
     denied = [case for case in suite if case.find("failure") is not None]
     assert int(suite.get("failures", "0")) == len(denied) > 0
     assert any("no_host_namespaces" in str(case.get("name")) for case in denied)
+
+
+def test_a_name_that_would_command_the_terminal_is_shown_as_what_it_is(balai) -> None:
+    pod = json.dumps({"kind": "Pod", "metadata": {"name": "a\x1b[31m\x01"}, "spec": {"hostPID": True}})
+
+    text, junit = balai("check", "-", stdin=pod).stdout, balai("check", "--format", "junit", "-", stdin=pod).stdout
+
+    assert "\x1b" not in text
+    assert ET.fromstring(junit).tag == "testsuites"
+
+
+def test_whoever_asks_decides_how_strictly_and_not_a_file_among_the_others(balai) -> None:
+    low = merged(base("Namespace"), {"metadata": {"labels": {"balai.internal/category": "rendah"}}})
+    pod = merged(
+        base("Pod"), {"metadata": {"namespace": "tenant-uji"}, "spec": {"securityContext": {"runAsNonRoot": None}}}
+    )
+
+    said, held = (
+        balai("check", *more, "-", stdin=yaml.safe_dump_all([low, pod])) for more in ((), ("--category", "strategis"))
+    )
+    twice = balai("check", "-", stdin=yaml.safe_dump_all([base("Namespace"), low, pod]))
+
+    assert " warn: [run_as_non_root]" in said.stdout
+    assert " deny: [run_as_non_root]" in held.stdout
+    assert (twice.returncode, "two may say two categories" in twice.stderr) == (2, True)
+
+
+def test_a_folder_without_manifests_is_no_pass(balai, tmp_path: Path) -> None:
+    done = balai("check", str(tmp_path))
+
+    assert done.returncode == 2
+    assert "no .yml, .yaml or .json file" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -180,8 +181,12 @@ def test_admission_covers_every_kind_with_a_pod_spec_and_ephemeral_containers() 
 @pytest.mark.parametrize("rule", [r for r in load_rules() if "admission" in r.points], ids=lambda rule: rule.id)
 def test_a_compiled_policy_refuses_in_the_mode_of_the_category_and_in_no_other(rule: Rule, category: str) -> None:
     """A gap between two policies would be a category that nothing is enforced for."""
-    case = bad(rule.id, -1)
     label = {"metadata": {"labels": {"balai.internal/category": category}}}
+    case = next(
+        c
+        for c in cases_of(rule)
+        if not c.good and rule.id in ids(JUDGE.judge(c.manifest, None, merged(c.surroundings, label)))
+    )
     namespaced = case.manifest["kind"] not in CLUSTER_KINDS
     manifest = merged(case.manifest, label) if case.manifest["kind"] == "Namespace" else case.manifest
     surroundings = merged(case.surroundings, label)
@@ -190,6 +195,7 @@ def test_a_compiled_policy_refuses_in_the_mode_of_the_category_and_in_no_other(r
     refused = set()
     for policy in (m for m in admission.compile_rules([rule]) if m["kind"] == "ValidatingAdmissionPolicy"):
         variables = {v["name"]: v["expression"] for v in policy["spec"]["variables"]}
+        variables["exceptions"] = "[]"  # asks who sends the request, which there is none of here
         program = cel.Program(variables, {"passes": policy["spec"]["validations"][0]["expression"]})
         if program.judge(normalised(manifest), surroundings if namespaced else None, data):
             refused.add(policy["metadata"]["name"].rpartition("-")[2])
@@ -202,10 +208,58 @@ def test_a_running_pod_names_its_node_and_a_template_that_does_is_refused() -> N
     """The conditions of a pod are the server's to write: they tell a pod that runs from one that asks."""
     running = {"spec": {"nodeName": "n"}, "status": {"conditions": [{"type": "PodScheduled", "status": "True"}]}}
 
-    assert "scheduler_decides" not in ids(JUDGE.judge(merged(base("Pod"), running)))
-    assert "scheduler_decides" in ids(JUDGE.judge(merged(base("Pod"), {"spec": running["spec"]})))
-    template = {"spec": {"template": {"spec": running["spec"]}}, "status": running["status"]}
-    assert "scheduler_decides" in ids(JUDGE.judge(merged(base("Deployment"), template)))
+    live, template = Judge("audit", exceptions=()), {"spec": {"template": {"spec": running["spec"]}}}
+
+    assert "scheduler_decides" not in ids(live.judge(merged(base("Pod"), running)))
+    assert "scheduler_decides" in ids(live.judge(merged(base("Pod"), {"spec": running["spec"]})))
+    assert "scheduler_decides" in ids(live.judge(merged(base("Deployment"), {**template, "status": running["status"]})))
+    assert "scheduler_decides" in ids(JUDGE.judge(merged(base("Pod"), running))), "a status in a file is nobody's word"
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "ClusterRole", "ClusterRoleBinding", "ServiceAccount"])
+def test_an_object_whose_name_the_server_makes_is_judged_like_any_other(kind: str) -> None:
+    rule = {"ConfigMap": "config_no_private_keys", "ClusterRole": "role_no_wildcards"}.get(kind)
+    rule = rule or {"ClusterRoleBinding": "binding_no_cluster_admin", "ServiceAccount": "account_no_token"}[kind]
+    case = next(c for c in cases_of(RULES[rule]) if not c.good and c.manifest["kind"] == kind)
+
+    nameless = merged(case.manifest, {"metadata": {"name": None, "generateName": "x-"}})
+
+    assert rule in ids(JUDGE.judge(nameless, None, case.surroundings))
+
+
+def test_only_the_very_names_that_kubernetes_makes_are_nobody_s_objects() -> None:
+    binding = bad("binding_no_cluster_admin").manifest | {"kind": "ClusterRoleBinding"}
+
+    for name, judged_ in (("cluster-admin", False), ("system:evil", True), ("cluster-admin2", True)):
+        found = ids(JUDGE.judge(merged(binding, {"metadata": {"name": name}})))
+        assert ("binding_no_cluster_admin" in found) is judged_, name
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value"),
+    [
+        ("Policy", ("matchConstraints", "excludeResourceRules"), [{"resources": ["*"]}]),
+        ("Policy", ("matchConstraints", "namespaceSelector"), {"matchLabels": {"no": "no"}}),
+        ("Policy", ("matchConstraints", "resourceRules", 0, "apiGroups"), ["nope"]),
+        ("Policy", ("matchConstraints", "resourceRules", 0, "resourceNames"), ["x"]),
+        ("Policy", ("failurePolicy",), "Ignore"),
+        ("Binding", ("matchResources", "namespaceSelector", "matchLabels"), {"no": "no"}),
+        ("Binding", ("matchResources", "excludeResourceRules"), [{"resources": ["*"]}]),
+        ("Binding", ("paramRef", "name"), "mine"),
+    ],
+)
+def test_a_wall_that_was_changed_anywhere_is_another_wall(kind: str, path: tuple, value: object) -> None:
+    wall = next(m for m in admission.compile_rules(load_rules()) if m["kind"].endswith(kind) and "podspec" in str(m))
+    changed = copy.deepcopy(wall)
+    holder: Any = changed["spec"]
+    for part in path[:-1]:
+        holder = holder[part]
+    holder[path[-1]] = value
+    served = copy.deepcopy(wall)
+    served["spec"].setdefault("matchConstraints", {})["matchPolicy"] = "Equivalent"
+
+    assert admission.fingerprint(changed) != admission.fingerprint(wall)
+    assert admission.fingerprint(served) == admission.fingerprint(wall)
 
 
 def test_a_list_with_several_entries_allows_each_of_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import collapse_addresses
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,13 @@ def variables(view: SiteView) -> dict[str, Any]:
 
 
 def of_routers(view: SiteView) -> dict[str, Any]:
-    """Return what differs for the router: it asks the world for the time and gives it to the site."""
+    """Return what differs for the router: it asks the world for the time and gives it to whom a flow lets ask."""
+    rules = compile_for("router", view.flows, view.plan)
+    asked = [
+        n for rule in rules if (rule.chain, rule.protocol, rule.port) == ("input", "udp", 123) for n in rule.sources
+    ]
     return {
         "time_sync_servers": [{"host": name} for name in ("ntp.bmkg.go.id", "ntp.bsn.go.id", "id.pool.ntp.org")],
-        "time_sync_serves": [str(network) for network in view.plan.zones.values()],
+        "time_sync_serves": [str(network) for network in sorted(collapse_addresses(asked))],
         "time_sync_min_sources": 2,
     }
