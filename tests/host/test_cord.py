@@ -20,8 +20,8 @@ pytestmark = pytest.mark.lab
 
 NAME = "mpp-banyuwangi-server-1"
 RULES = "/etc/balai-test.nft"
-OPEN = "table inet balai_test { chain input { type filter hook input priority 0; policy accept; } }\n"
-LOCKED = "table inet balai_test { chain input { type filter hook input priority 0; policy drop; } }\n"
+OPEN = "table inet balai_test {\n  chain input { type filter hook input priority 0; policy accept; }\n}\n"
+LOCKED = OPEN.replace("accept", "drop")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

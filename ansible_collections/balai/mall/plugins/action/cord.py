@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 
 MODULE = "balai.mall.cord"
 SPARE = 20  # seconds that a machine may need for its undo
+MOMENT = 3  # seconds until the change is in force; a session that was opened before proves nothing
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -28,6 +29,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result.update(self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars))
         if result.get("failed") or not result.get("changed") or self._task.check_mode:
             return result
+        self._hang_up()
+        time.sleep(MOMENT)
         # One attempt takes as long as the connection's own time-out: the undo must come after several.
         seconds = int(args.get("seconds", 60))
         confirmed = self._insist({"name": args["name"], "state": "confirmed"}, task_vars, seconds - 5)
@@ -53,14 +56,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         deadline = time.monotonic() + seconds
         while True:
             try:
-                if hasattr(self._connection, "reset"):
-                    self._connection.reset()
+                self._hang_up()
                 answer: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
-                if not answer.get("unreachable"):
+                if not answer.get("unreachable") and not answer.get("again"):
                     return answer
             except AnsibleConnectionFailure:
-                if time.monotonic() > deadline:
-                    return None
+                answer = {}
             if time.monotonic() > deadline:
                 return None
             time.sleep(1)
+
+    def _hang_up(self) -> None:
+        if hasattr(self._connection, "reset"):
+            self._connection.reset()

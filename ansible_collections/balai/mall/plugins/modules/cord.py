@@ -15,7 +15,7 @@ import shlex
 import shutil
 import stat
 import subprocess
-import time
+import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -76,6 +76,7 @@ receipt:
 """
 
 HOME = Path("/var/lib/balai/cord")
+MOMENT = 1.5  # seconds for this session to end in peace before the change may cut it
 UNIT = Path("/etc/systemd/system/balai-cord.service")
 BOOT = f"""# Ansible managed
 [Unit]
@@ -113,7 +114,7 @@ cd {home}/armed || exit 0
 {install}
 sync
 if {reload}
-then touch applied
+then cut -d' ' -f1 /proc/uptime > applied.new && mv applied.new applied
 else flock -u 9; sh {home}/armed/undo "it could not be put into force"
 fi
 """
@@ -141,15 +142,16 @@ def receipt(home: Path) -> str:
     return "there was no change"
 
 
-def refuse_invalid(module: AnsibleModule, files: list[dict], folder: Path) -> None:
-    """Fail when a file's own validation refuses it; nothing has been touched then."""
-    for n, item in enumerate(files):
-        if item["validate"]:
-            argv = [part.replace("%s", str(folder / f"new-{n}")) for part in shlex.split(item["validate"])]
+def refuse_invalid(module: AnsibleModule, files: list[dict]) -> None:
+    """Fail when a file's own validation refuses it, in check mode too; nothing has been touched then."""
+    for item in (f for f in files if f["validate"]):
+        with tempfile.NamedTemporaryFile("w", suffix=Path(item["dest"]).suffix) as candidate:
+            candidate.write(item["content"])
+            candidate.flush()
+            argv = [part.replace("%s", candidate.name) for part in shlex.split(item["validate"])]
             rc, out, err = module.run_command(argv)
-            if rc != 0:
-                shutil.rmtree(folder)
-                module.fail_json(msg=f"{item['dest']} would be refused: {(err or out).strip()}")
+        if rc != 0:
+            module.fail_json(msg=f"{item['dest']} would be refused: {(err or out).strip()}")
 
 
 def stage(module: AnsibleModule, home: Path, files: list[dict]) -> None:
@@ -171,7 +173,6 @@ def stage(module: AnsibleModule, home: Path, files: list[dict]) -> None:
             restore.append(f"cp -p old-{n} {place}.balai-old && mv {place}.balai-old {place}")
         else:
             restore.append(f"rm -f {place}")
-    refuse_invalid(module, files, folder)
     words = {"name": name, "home": home, "reload": reload}
     (folder / "undo").write_text(UNDO.format(restore="\n".join(restore), **words))
     (folder / "apply").write_text(APPLY.format(install="\n".join(install), **words))
@@ -189,7 +190,7 @@ def arm(module: AnsibleModule, home: Path) -> None:
             ["systemctl", "reset-failed", f"{unit}.service", f"{unit}.timer"], capture_output=True, check=False
         )
     common = ["systemd-run", "--quiet", "--collect", "--timer-property=AccuracySec=100ms"]
-    timed = [(f"balai-cord-{name}", module.params["seconds"], "undo"), (f"balai-cord-{name}-apply", 0.5, "apply")]
+    timed = [(f"balai-cord-{name}", module.params["seconds"], "undo"), (f"balai-cord-{name}-apply", MOMENT, "apply")]
     for unit, seconds, script in timed:
         argv = [*common, f"--unit={unit}", f"--on-active={seconds}s", "/bin/sh", str(home / "armed" / script)]
         rc, _, err = module.run_command(argv)
@@ -212,6 +213,7 @@ def ensure_boot_unit(module: AnsibleModule) -> None:
 def apply(module: AnsibleModule, home: Path) -> None:
     """Apply what differs; say so only, in check mode."""
     files = differing(module.params["files"])
+    refuse_invalid(module, files)
     diff = [
         {
             "before": current(Path(f["dest"]))[0] or "",
@@ -237,12 +239,33 @@ def apply(module: AnsibleModule, home: Path) -> None:
     module.exit_json(changed=bool(files), diff=diff, receipt=receipt(home))
 
 
+def session_start() -> float | None:
+    """
+    Return when the SSH connection that runs this was opened, in seconds since the machine's start.
+
+    None when no SSH connection runs this, so that there is no cord to cut.
+    """
+    began, pid = None, os.getpid()
+    while pid > 1:
+        text = Path(f"/proc/{pid}/stat").read_text()
+        name, fields = text[text.index("(") + 1 : text.rindex(")")], text.rpartition(")")[2].split()
+        parent = int(fields[1])
+        if (
+            name.startswith("sshd") and parent > 1
+        ):  # the one whose parent is init listens, and is older than any session
+            began = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        pid = parent
+    return began
+
+
 def confirm(module: AnsibleModule, home: Path) -> None:
-    """Lift the undo, once the change is in force."""
-    deadline = time.monotonic() + 15
-    while (home / "armed").is_dir() and not (home / "armed/applied").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    name = module.params["name"]
+    """Lift the undo, once the change is in force, over a session that was opened after that."""
+    name, note = module.params["name"], home / "armed/applied"
+    began = session_start()
+    if (home / "armed").is_dir() and (not note.exists() or (began is not None and began <= float(note.read_text()))):
+        module.fail_json(
+            msg="The session is older than the change: it proves nothing.", again=True, receipt=receipt(home)
+        )
     script = (
         f"exec 9>{home}/lock; flock 9; cd {home}/armed 2>/dev/null && test -e applied || exit 1; "
         f'echo "confirmed at $(date -u +%FT%TZ)" > receipt; rm -rf {home}/confirmed; '
