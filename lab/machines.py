@@ -184,8 +184,9 @@ def _boot(host: Host, tree: Path) -> None:
     network.make(host.netns)
     for wire, address in host.addresses.items():
         outer = _card(host, wire)
-        if outer not in network.ip("-br", "link", netns=NETNS):
-            network.ip("link", "add", outer, "type", "veth", "peer", "name", wire, "netns", host.netns, netns=NETNS)
+        # The pair of an earlier life goes when the kernel has taken its namespace apart, which may be after this.
+        network.unplug(outer, NETNS)
+        network.ip("link", "add", outer, "type", "veth", "peer", "name", wire, "netns", host.netns, netns=NETNS)
         network.ip("link", "set", outer, "master", f"br-{wire}", "up", netns=NETNS)
         way_out = f"Gateway={host.gateway[1]}\n" if wire == host.gateway[0] else ""
         state.write(

@@ -45,6 +45,11 @@ def cable(outside: str, netns: str, inside: str, address: str) -> None:
     ip("link", "set", outside, "up")
 
 
+def unplug(name: str, netns: str) -> None:
+    """Take a cable's end away; it may be gone, or go by itself at this moment."""
+    subprocess.run(["ip", "-n", netns, "link", "del", name], check=False, capture_output=True)
+
+
 def links() -> list[str]:
     """Return the names of the machine's own interfaces."""
     return [link["ifname"] for link in json.loads(ip("-j", "link"))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -25,16 +26,20 @@ LOCKED = OPEN.replace("accept", "drop")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def ssh(*argv: str, seconds: float = 10) -> subprocess.CompletedProcess[str]:
+def ssh(*argv_: str, seconds: float = 10) -> subprocess.CompletedProcess[str]:
     """Run a command on the machine over a session of its own."""
-    options = ["-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "ConnectTimeout=3"]
-    return subprocess.run(
-        ["ssh", "-F", os.environ["BALAI_SSH_CONFIG"], *options, NAME, *argv],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=seconds,
-    )
+    options = [
+        "ControlMaster=no",
+        "ControlPath=none",
+        "ConnectTimeout=3",
+        "ServerAliveInterval=1",
+        "ServerAliveCountMax=2",
+    ]
+    argv = ["ssh", "-F", os.environ["BALAI_SSH_CONFIG"], *(word for o in options for word in ("-o", o)), NAME, *argv_]
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired:  # cut in its middle
+        return subprocess.CompletedProcess(argv, 255, "", "")
 
 
 def answers() -> bool:
@@ -85,6 +90,8 @@ def change(run: Run, root: Path, tmp_path: Path) -> Run:
 def clean() -> Iterator[None]:
     """The machine as it was, whatever a test did to it."""
     yield
+    if not answers():
+        power_cut()
     tidy = (
         "sudo sh -c 'systemctl stop balai-cord-test.timer 2>/dev/null; nft delete table inet balai_test 2>/dev/null; "
         f"rm -rf /var/lib/balai/cord/test {RULES}'"
@@ -95,6 +102,9 @@ def clean() -> Iterator[None]:
 def power_cut() -> None:
     """End every process of the machine at once, and start it again from its disk."""
     (host,) = [host for host in machines.hosts() if host.name == NAME]
+    for tracked in (processes.TRACKED / host.netns).rglob("cgroup.procs"):
+        for pid in tracked.read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
     processes.end(host.netns)
     machines.start()
 

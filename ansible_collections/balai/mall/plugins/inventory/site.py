@@ -77,6 +77,8 @@ def variables(view: SiteView) -> dict[str, Any]:
     return {
         "ansible_user": "balai",
         "ansible_python_interpreter": "/usr/bin/python3",
+        # A session that is cut in its middle is noticed in seconds, and not when TCP gives up.
+        "ansible_ssh_common_args": "-o ServerAliveInterval=3 -o ServerAliveCountMax=3",
         "balai_site": site.name,
         "balai_site_title": site.title,
         "balai_site_status": site.status,

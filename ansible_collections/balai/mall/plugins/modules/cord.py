@@ -89,6 +89,7 @@ Wants=network-pre.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
+TimeoutStartSec=30s
 ExecStart=/bin/sh -c 'for undo in {HOME}/*/armed/undo; do [ ! -e "$undo" ] || sh "$undo" boot; done'
 [Install]
 WantedBy=sysinit.target
@@ -104,8 +105,11 @@ fi
 echo "undone (${{1:-time over}}) at $(date -u +%FT%TZ), $(cut -d' ' -f1 /proc/uptime) s after the start" > receipt
 rm -rf {home}/undone && mv {home}/armed {home}/undone
 sync
-logger -t balai-cord "change {name} was undone: ${{1:-time over}}"
-systemctl stop balai-cord-{name}.timer 2>/dev/null
+# At boot neither the journal nor the manager's bus answers yet: asking them would hold up the start for ever.
+if [ "${{1:-}}" != boot ]; then
+  logger -t balai-cord "change {name} was undone: ${{1:-time over}}"
+  systemctl stop balai-cord-{name}.timer 2>/dev/null
+fi
 exit 0
 """
 APPLY = """#!/bin/sh
