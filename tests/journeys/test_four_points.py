@@ -186,7 +186,7 @@ def test_at_admission_an_exception_ends_by_the_api_server_s_own_clock(
     path.write_text(writable())
     where = ("-n", "balai-system", "configmap", "balai-policy-params")
     line = run("kubectl", "get", *where, "-o", "jsonpath={.data.exceptions}").stdout
-    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=8)
+    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=15)
     soon = "|".join([line.split("|")[0], end.strftime("%Y-%m-%dT%H:%M:%SZ"), *line.split("|")[2:]])
     run("kubectl", "patch", *where, "--type=merge", "-p", json.dumps({"data": {"exceptions": soon}}))
 
