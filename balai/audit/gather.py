@@ -23,7 +23,7 @@ from balai.errors import EnvironmentFault
 from balai.estate import Machine, SiteView
 from balai.kube import ApiError, Cluster
 from balai.rules import admission
-from balai.rules.lens import CLUSTER_KINDS, LABEL, POD_KINDS, SET_KINDS, SUBJECTS
+from balai.rules.lens import ALL_KINDS, CLUSTER_KINDS, LABEL, POD_KINDS
 
 Json = dict[str, Any]
 SCRIPTS = [Path(__file__).with_name(f"{name}.py") for name in ("host_parsing", "host_facts")]
@@ -32,8 +32,7 @@ HOST_SECONDS = 60
 KINDS = {
     kind: f"{group}/{version}" if group else version
     for kind, (group, version, _) in {
-        **{k: where for subject in SUBJECTS.values() for k, where in subject.kinds.items()},
-        **SET_KINDS,
+        **ALL_KINDS,
         "ValidatingAdmissionPolicy": ("admissionregistration.k8s.io", "v1", ""),
         "ValidatingAdmissionPolicyBinding": ("admissionregistration.k8s.io", "v1", ""),
     }.items()
@@ -140,11 +139,7 @@ def cluster(api: Cluster) -> ClusterEvidence:
     namespaces = {n["metadata"]["name"]: n for n in found["Namespace"] if _governed(n)}
     facts: Json = {
         "namespaces": sorted(n["metadata"]["name"] for n in found["Namespace"]),
-        "walls": {
-            item["metadata"]["name"] + ("" if kind.endswith("Policy") else "-binding"): admission.fingerprint(item)
-            for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-            for item in found[kind]
-        },
+        "walls": admission.walls(found["ValidatingAdmissionPolicy"] + found["ValidatingAdmissionPolicyBinding"]),
         "params": _params(api),
         **configuration.read(api),
         **_probe(api),

@@ -80,14 +80,10 @@ def _cluster(estate: Estate, name: str) -> list[Result]:
         evidence = gather.cluster(gather.reach(declared.kubeconfig_context))
     except EnvironmentFault as fault:
         return [judge_facts(check, f"cluster {name}", None, {}, time.time(), str(fault)) for check in checks]
-    compiled = admission.compile_rules(load_rules())
     expected = {
         "tenants": sorted(tenants),
         "today": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "walls": {
-            m["metadata"]["name"] + ("" if m["kind"].endswith("Policy") else "-binding"): admission.fingerprint(m)
-            for m in compiled
-        },
+        "walls": admission.walls(admission.compile_rules(load_rules())),
         "params": parameters(load_rules(), declared.given, load_exceptions()),
         "platform": PLATFORM,
         "kubernetes": declared.kubernetes,

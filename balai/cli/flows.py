@@ -8,7 +8,7 @@ from ipaddress import AddressValueError, IPv4Address
 import click
 
 from balai.estate import INVENTORIES, SiteView, load_site
-from balai.models.flow import End, is_port
+from balai.models.flow import ENDS, End, is_port
 from balai.text import say
 
 
@@ -58,13 +58,13 @@ def _view(site: str) -> SiteView:
 def _end(word: str, view: SiteView) -> End:
     from balai.flows import simulate
 
-    for end in simulate.ENDS:
+    for end in ENDS:
         if word == end:
             return end
     try:
         found = simulate.end_of(IPv4Address(word), view.plan)
     except AddressValueError:
-        raise click.UsageError(f"{word!r} is neither an address nor one of {', '.join(simulate.ENDS)}") from None
+        raise click.UsageError(f"{word!r} is neither an address nor one of {', '.join(ENDS)}") from None
     if found is None:
         raise click.UsageError(f"{word} is in no network of {view.site.name}, and not of the internet either")
     return found

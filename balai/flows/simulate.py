@@ -8,20 +8,7 @@ from ipaddress import IPv4Address
 
 from balai.addressing import MallPlan
 from balai.flows.compiled import PRIVATE, networks_of
-from balai.models.flow import End, Flow
-
-ENDS: tuple[End, ...] = (
-    "management",
-    "servers",
-    "kiosks",
-    "displays",
-    "cameras",
-    "offices",
-    "guests",
-    "data-centre",
-    "router",
-    "internet",
-)
+from balai.models.flow import ENDS, End, Flow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +23,9 @@ class Verdict:
 def end_of(address: IPv4Address, plan: MallPlan) -> End | None:
     """Return which end an address belongs to; None for a private one that no plan knows."""
     for end in ENDS:
-        if any(address in network for network in networks_of(end, plan)):
-            # The first address of each zone is the router's.
-            zone = next(network for network in networks_of(end, plan) if address in network)
-            return "router" if end in plan.zones and address == zone[1] else end
+        for network in networks_of(end, plan):
+            if address in network:  # the first address of each zone is the router's
+                return "router" if end in plan.zones and address == network[1] else end
     return None if any(address in network for network in PRIVATE) else "internet"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -22,6 +22,7 @@ End = Literal[
     "internet",
     "data-centre",
 ]
+ENDS: tuple[End, ...] = get_args(End)
 
 
 def is_port(value: str) -> str:

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 API = "admissionregistration.k8s.io/v1"
 PARAMS_NAMESPACE, PARAMS_NAME = "balai-system", "balai-policy-params"
 ACTIONS: dict[Mode, list[str]] = {"deny": ["Deny", "Audit"], "warn": ["Warn", "Audit"], "audit": ["Audit"]}
-# Namespaces of the platform say which role they have; every other one is governed, `default` too.
+# What the API server fills in where a policy or binding says nothing.
 DEFAULTS = {"matchPolicy": "Equivalent", "scope": "*", "reason": "Invalid"}
 # Of an object on its way out only its record may be changed (finalizers, owners): otherwise it could never go.
 CONTENT = (
@@ -39,6 +39,7 @@ CONTENT = (
     "parameters",
     "allowedTopologies",
 )
+# Namespaces of the platform say which role they have; every other one is governed, `default` too.
 KUBERNETES = ["kube-node-lease", "kube-public", "kube-system"]
 GOVERNED: Json = {
     "matchExpressions": [
@@ -81,6 +82,14 @@ def compile_for_parity(rules: Iterable[Rule], label: str) -> list[Json]:
 def fingerprint(item: Json) -> str:
     """Return a hash of what a policy or binding enforces, without what the API server adds to it."""
     return hashlib.sha256(json.dumps(_without_defaults(item["spec"]), sort_keys=True).encode()).hexdigest()
+
+
+def walls(items: Iterable[Json]) -> dict[str, str]:
+    """Return the fingerprint of each policy and binding by its name; a binding has the name of its policy."""
+    return {
+        item["metadata"]["name"] + ("" if item["kind"].endswith("Policy") else "-binding"): fingerprint(item)
+        for item in items
+    }
 
 
 def _without_defaults(value: Any) -> Any:

@@ -99,7 +99,7 @@ def base(kind: str) -> Json:
     """Return an object of a kind that breaks no rule."""
     found: Json = copy.deepcopy(_bases()["objects"][kind])
     if kind in POD_KINDS:
-        put_pod(found, copy.deepcopy(_bases()["pod"]))
+        put_pod(found, {**pod_of(found), **copy.deepcopy(_bases()["pod"])})
     return found
 
 
@@ -112,12 +112,12 @@ def pod_of(manifest: Json) -> Json:
 
 
 def put_pod(manifest: Json, spec: Json) -> None:
-    """Set the pod spec of an object."""
+    """Set the pod spec of an object, in place of the one it has."""
     *path, last = pod_path(manifest["kind"])
     place = manifest
     for key in path:
         place = place.setdefault(key, {})
-    place[last] = {**(place.get(last) or {}), **spec}
+    place[last] = spec
 
 
 def cases_of(rule: Rule, folder: Path = FOLDER) -> tuple[Case, ...]:
@@ -172,7 +172,7 @@ def _made(rule: Rule, kind: str, difference: Difference) -> Json:
             spec["initContainers"] = [merged({**first, "name": "init", "ports": None}, difference.init)]
             for key in ("ports", "readinessProbe", "livenessProbe"):
                 spec["initContainers"][0].pop(key, None)
-        _replace_pod(made, merged(spec, difference.pod or {}))
+        put_pod(made, merged(spec, difference.pod or {}))
     manifest: Json = merged(made, difference.object or {})
     if rule.scope == "set":
         manifest["items"] = {
@@ -180,14 +180,6 @@ def _made(rule: Rule, kind: str, difference: Difference) -> Json:
         }
         manifest["metadata"]["labels"] |= {f"{LABEL}{key}": value for key, value in difference.namespace.items()}
     return manifest
-
-
-def _replace_pod(manifest: Json, spec: Json) -> None:
-    *path, last = pod_path(manifest["kind"])
-    place = manifest
-    for key in path:
-        place = place[key]
-    place[last] = spec
 
 
 @cache

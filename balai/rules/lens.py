@@ -168,6 +168,8 @@ SET_KINDS: Kinds = {
     "ResourceQuota": ("", "v1", "resourcequotas"),
     "LimitRange": ("", "v1", "limitranges"),
 }
+# Every kind that a rule is about, or asks for.
+ALL_KINDS: Kinds = {**{k: where for subject in SUBJECTS.values() for k, where in subject.kinds.items()}, **SET_KINDS}
 
 
 def category_of(subject: Subject) -> str:

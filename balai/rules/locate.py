@@ -9,7 +9,6 @@ from balai.rules.lens import SUBJECTS, pod_path
 from balai.rules.model import Rule
 
 Path_ = tuple[str | int, ...]
-_POD_SUBJECTS = ("podspec", "workload")
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
 
@@ -44,7 +43,7 @@ def culprit(rule: Rule, manifest: dict[str, Any], still_broken: Callable[[dict[s
 
 def _absolute(rule: Rule, kind: str, pattern: str) -> tuple[str, ...]:
     parts = tuple(pattern.replace("[]", ".[]").split("."))
-    if rule.subject in _POD_SUBJECTS and parts[0] not in ("metadata", "spec"):
+    if "podSpec" in SUBJECTS[rule.subject].variables and parts[0] not in ("metadata", "spec"):
         return (*pod_path(kind), *parts)
     return parts
 

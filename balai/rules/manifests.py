@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from balai.errors import DataError, Problem
-from balai.rules.lens import SET_KINDS, SUBJECTS
+from balai.rules.lens import ALL_KINDS
 
 MOST_BYTES = 32 * 1024 * 1024  # the API server takes 3 MiB an object
 KEPT_BYTES = 4 * 1024 * 1024  # parsed documents take forty times their text
@@ -27,7 +27,7 @@ _BASE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TIMESTAMP, _TEXT, _MERGE, _VALUE = (f"tag:yaml.org,2002:{name}" for name in ("timestamp", "str", "merge", "value"))
 # libyaml's reader ends the process on what no manifest has: thousands of brackets or dashes that open and never close.
 _FATHOMLESS = re.compile(r"(?:[\[{][ \t]*){1000}|(?:[-?][ \t]+){1000}")
-_KINDS = {kind.lower(): kind for kinds in (*(s.kinds for s in SUBJECTS.values()), SET_KINDS) for kind in kinds}
+_KINDS = {kind.lower(): kind for kind in ALL_KINDS}
 
 
 class _Loader(_BASE):  # type: ignore[misc, valid-type]

@@ -16,24 +16,12 @@ from balai.estate import INVENTORIES, load_site
 from balai.flows import may
 from balai.models.flow import End
 from lab import machines, network
+from tests.ports import PORTS
 
 pytestmark = pytest.mark.lab
 
 VIEW = load_site(INVENTORIES / "sites/mpp-banyuwangi.yml")
 PROBE = Path(__file__).with_name("probe.py")
-PORTS = [
-    "tcp/22",
-    "tcp/53",
-    "tcp/80",
-    "tcp/443",
-    "tcp/554",
-    "tcp/5432",
-    "tcp/6514",
-    "udp/53",
-    "udp/123",
-    "udp/443",
-    "icmp",
-]
 WIRES: dict[End, str] = {
     "management": "mgmt",
     "servers": "srv",

@@ -12,24 +12,12 @@ from balai import addressing
 from balai.estate import INVENTORIES, load_site
 from balai.flows import Rule, compile_for, may, networks_of
 from balai.flows.compiled import PRIVATE
-from balai.flows.simulate import ENDS, end_of
-from balai.models.flow import End, Flow
+from balai.flows.simulate import end_of
+from balai.models.flow import ENDS, End, Flow
+from tests.ports import PORTS
 
 SITE = INVENTORIES / "sites" / "mpp-banyuwangi.yml"
 FLOWS = load_site(SITE).flows
-PORTS = [
-    "tcp/22",
-    "tcp/53",
-    "tcp/80",
-    "tcp/443",
-    "tcp/554",
-    "tcp/5432",
-    "tcp/6514",
-    "udp/53",
-    "udp/123",
-    "udp/443",
-    "icmp",
-]
 OUTSIDE = IPv4Address("198.51.100.10")
 MACHINES: dict[str, End] = {"server": "servers", "kiosk": "kiosks", "display": "displays"}
 
