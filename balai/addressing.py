@@ -12,14 +12,16 @@ from their files.
     10.128.0.0/12   overlay between malls and data centres
     10.192.0.0/11   pods (first half) and services (second half), reused in each cluster
     192.168.0.0/16  guests of a mall, translated, never routed, the same everywhere
-    fd62:616c:6100::/40   the same malls in IPv6, a /56 each
+    fd62:616c:6000::/40   the same data centres in IPv6, a /48 each
+    fd62:616c:6100::/40   the same malls, a /56 each: a /64 for each zone, guests and office slot
+    fd62:616c:6200::/40   the same overlay
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 DATA_CENTRES = IPv4Network("10.0.0.0/10")
 MALLS = IPv4Network("10.64.0.0/10")
@@ -27,12 +29,17 @@ OVERLAY = IPv4Network("10.128.0.0/12")
 PODS = IPv4Network("10.192.0.0/12")
 SERVICES = IPv4Network("10.208.0.0/12")
 GUESTS = IPv4Network("192.168.0.0/16")
+DATA_CENTRES_V6 = IPv6Network("fd62:616c:6000::/40")
 MALLS_V6 = IPv6Network("fd62:616c:6100::/40")
+OVERLAY_V6 = IPv6Network("fd62:616c:6200::/40")
+GUEST_NETWORK = IPv4Network("192.168.0.0/22")  # what a mall uses of it
 
 MALL_PREFIX, DATA_CENTRE_PREFIX = 20, 16
 LAST_MALL = 2 ** (MALL_PREFIX - MALLS.prefixlen) - 1
 LAST_DATA_CENTRE = 2 ** (DATA_CENTRE_PREFIX - DATA_CENTRES.prefixlen) - 1
 SLOTS = 64
+FIRST_SLOT_V6, GUESTS_V6 = 64, 8  # numbers of /64s in a mall's /56; zones have the first ones
+FIRST_MALL_OF_OVERLAY = 1024  # below it, the data centres' ends
 
 
 class Zone(StrEnum):
@@ -52,7 +59,12 @@ class MallPlan:
     whole: IPv4Network
     zones: dict[Zone, IPv4Network]
     slots: tuple[IPv4Network, ...]
+    overlay: IPv4Address
     v6: IPv6Network
+    zones_v6: dict[Zone, IPv6Network]
+    slots_v6: tuple[IPv6Network, ...]
+    guests_v6: IPv6Network
+    overlay_v6: IPv6Address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +73,11 @@ class DataCentrePlan:
 
     whole: IPv4Network
     nodes: IPv4Network
+    gateways: IPv4Network
+    overlay: IPv4Address
+    v6: IPv6Network
+    gateways_v6: IPv6Network
+    overlay_v6: IPv6Address
 
 
 def mall(index: int) -> MallPlan:
@@ -74,13 +91,35 @@ def mall(index: int) -> MallPlan:
     first, second = whole.subnets(prefixlen_diff=1)
     zones = dict(zip(Zone, first.subnets(new_prefix=24), strict=False))
     base = int(MALLS_V6.network_address) + (index << (128 - 56))
-    return MallPlan(whole=whole, zones=zones, slots=tuple(second.subnets(new_prefix=27)), v6=IPv6Network((base, 56)))
+    v6 = IPv6Network((base, 56))
+    parts = list(v6.subnets(new_prefix=64))
+    return MallPlan(
+        whole=whole,
+        zones=zones,
+        slots=tuple(second.subnets(new_prefix=27)),
+        overlay=OVERLAY[FIRST_MALL_OF_OVERLAY + index],
+        v6=v6,
+        zones_v6=dict(zip(Zone, parts, strict=False)),
+        slots_v6=tuple(parts[FIRST_SLOT_V6 : FIRST_SLOT_V6 + SLOTS]),
+        guests_v6=parts[GUESTS_V6],
+        overlay_v6=OVERLAY_V6[FIRST_MALL_OF_OVERLAY + index],
+    )
 
 
 def data_centre(index: int) -> DataCentrePlan:
-    """Return the plan of the data centre with an index (0..63); nodes have its first /24."""
+    """Return the plan of the data centre with an index (0..63): a /24 for nodes, then one for gateways."""
     whole = _nth(DATA_CENTRES, DATA_CENTRE_PREFIX, index)
-    return DataCentrePlan(whole=whole, nodes=next(whole.subnets(new_prefix=24)))
+    nodes, gateways, *_ = whole.subnets(new_prefix=24)
+    base = int(DATA_CENTRES_V6.network_address) + (index << (128 - 48))
+    return DataCentrePlan(
+        whole=whole,
+        nodes=nodes,
+        gateways=gateways,
+        overlay=OVERLAY[1 + index],
+        v6=IPv6Network((base, 48)),
+        gateways_v6=IPv6Network((base + (1 << 64), 64)),
+        overlay_v6=OVERLAY_V6[1 + index],
+    )
 
 
 def _nth(pool: IPv4Network, prefix: int, index: int) -> IPv4Network:

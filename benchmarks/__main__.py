@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from balai.audit import gather
-from balai.estate import INVENTORIES, load_site
+from balai.sites import INVENTORIES, load_site
 from lab import state
 
 ROUNDS = 5

@@ -23,7 +23,21 @@ from rich.table import Table
 
 from balai.errors import BalaiError, EnvironmentFault
 from balai.estate import load_estate
-from lab import control_plane, images, machines, network, node, packages, pki, plugins, processes, state, toolchain
+from lab import (
+    control_plane,
+    gateway,
+    images,
+    internet,
+    machines,
+    network,
+    node,
+    packages,
+    pki,
+    plugins,
+    processes,
+    state,
+    toolchain,
+)
 
 CLUSTER = "cikarang"
 console = Console(stderr=True)
@@ -55,10 +69,16 @@ def up() -> int:
         summary.step("Tools", lambda: _tools(kept))
         summary.step("Control plane", lambda: _control_plane(kept))
         summary.step("Node", lambda: _node(kept))
+        network.make(machines.NETNS)
         summary.step("Hosts of the mall", lambda: ", ".join(host.name for host in machines.start()))
+        summary.step("Ways out", internet.up)
+        gateway.up()
         env = _environment(kept["tools"])
         summary.step("Stacks", lambda: _stacks(env))
+        tenants = load_estate().tenants_of(CLUSTER)
+        summary.step("Public services", lambda: gateway.publish(kept["cluster"], tenants))
         summary.step("Site", lambda: _site(env))
+        summary.step("Overlay", gateway.admit)
         summary.step("Audit", lambda: _audit(env))
         _print(summary, kept["cluster"])
     return 0
@@ -69,6 +89,7 @@ def down() -> int:
     state.require_root()
     with state.exclusive():
         machines.stop()
+        internet.stop()
         processes.end()
         for netns in (control_plane.NETNS, machines.NETNS):
             network.remove(netns)
@@ -84,7 +105,11 @@ def down() -> int:
 
 def status() -> int:
     """Print which daemons and hosts run; return 0 when all do, 3 otherwise."""
-    names = [*control_plane.DAEMONS, *node.DAEMONS, *(f"host-{host.name}" for host in machines.hosts())]
+    names = [
+        *control_plane.DAEMONS,
+        *node.DAEMONS,
+        *(f"host-{host.name}" for host in [*machines.hosts(), *machines.visitors()]),
+    ]
     table = Table("daemon", "pid", box=None)
     for name in names:
         table.add_row(name, str(processes.pid_of(name) or "-"))
@@ -109,7 +134,8 @@ def _tools(kept: dict[str, Any]) -> str:
 
     kept["tools"] = toolchain.ensure(on_event=tell)
     kept["images"] = images.build()
-    machines.base_tree()
+    for kind in machines.TREES:
+        machines.tree_of(kind)
     origins = [found.origin for found in kept["tools"].values()]
     return ", ".join(
         f"{origins.count(o)} {text}"
@@ -164,6 +190,7 @@ def _environment(tools: dict[str, toolchain.Found]) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        "BALAI_ENROLMENT": str(machines.ENROLMENT),
         "BALAI_SSH_CONFIG": str(state.SSH_CONFIG),
         "ANSIBLE_SSH_ARGS": f"-F {state.SSH_CONFIG}",
     }

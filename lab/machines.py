@@ -8,16 +8,21 @@ clock and audit subsystem) is said in the audit, not pretended.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import socket
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from balai import estate
-from balai.addressing import GUESTS, Zone
+from balai import sites
+from balai.addressing import Zone
 from balai.errors import EnvironmentFault
+from balai.mall import links_of
 from lab import network, processes, state
 from lab.toolchain import cache_root
 
@@ -26,19 +31,42 @@ KINDS = ("router", "server")  # what the lab boots; kiosks and displays stay dar
 NETNS = "balai-mall"
 CABLE = "balai-mall0"
 USER = "balai"
-# The wires of the mall: a bridge each (br-<name>), a card of that name in every host that is on it.
-WIRES = ("mgmt", "srv", "kio", "dsp", "cam", "off0", "off1", "gst", "wan")
-OF_ZONE = dict(zip(Zone, WIRES, strict=False))
-UPLINK = ("203.0.113.2/24", "203.0.113.1")  # addresses for documentation stand for the provider's (RFC 5737)
-GUEST_NETWORK = next(GUESTS.subnets(new_prefix=24))
+# The wires of the mall: a bridge each (br-<name>).
+WIRES = ("mgmt", "srv", "kio", "dsp", "cam", "off0", "off1", "gst", "wan1", "wan2")
 HOSTS = state.ROOT / "machines"
-PACKAGES = (
+ENROLMENT = state.ROOT / "enrolment"
+# The machines of two offices and a guest's: they have roles of nobody, and ask the router for everything.
+VISITORS = {
+    "office-1": ("off0", "02:ba:1a:00:00:01"),
+    "office-2": ("off1", "02:ba:1a:00:00:02"),
+    "guest-1": ("gst", "02:ba:1a:00:00:03"),
+}
+PROBE_MAC = "02:ba:1a:00:00:0f"  # of a second machine of the first office, which tests play
+ENROLLED = f"""---
+site: {SITE}
+machines:
+  - {{name: office-1, office: dukcapil, number: 2, mac: "{VISITORS["office-1"][1]}", managed: network-only}}
+  - {{name: office-2, office: imigrasi, number: 2, mac: "{VISITORS["office-2"][1]}", managed: network-only}}
+  - {{name: probe-1, office: dukcapil, number: 15, mac: "{PROBE_MAC}", managed: observed}}
+"""
+BASE = (
     "systemd,systemd-sysv,dbus,openssh-server,python3,python3-apt,sudo,nftables,iproute2,iputils-ping,"
     "ca-certificates,procps,less,curl,netcat-openbsd,chrony,auditd,unattended-upgrades,apparmor"
 )
-CUSTOMISE = """set -e; root="$1"
-rm -f "$root"/etc/hostname "$root"/etc/resolv.conf "$root"/etc/ssh/ssh_host_*
+ROUTER = "kea-dhcp4-server,unbound,dns-root-data,wireguard-tools,wireguard-go,conntrack,libfaketime"
+# By kind of tree: its packages, and the shell lines that make it a lab's.
+TREES = {
+    "machine": BASE,
+    "router": f"{BASE},{ROUTER}",
+    "visitor": "systemd,systemd-sysv,systemd-resolved,libnss-resolve,dbus,iproute2,iputils-ping,ca-certificates,curl,"
+    "python3",
+}
+COMMON = """set -e; root="$1"
+rm -f "$root"/etc/hostname "$root"/etc/ssh/ssh_host_*
 : > "$root"/etc/machine-id
+rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin
+"""
+MANAGED = """rm -f "$root"/etc/resolv.conf
 chroot "$root" useradd --create-home --shell /bin/bash --groups sudo balai
 echo 'balai ALL=(ALL) NOPASSWD: ALL' > "$root"/etc/sudoers.d/10-balai
 chmod 0440 "$root"/etc/sudoers.d/10-balai
@@ -58,27 +86,49 @@ mkdir -p "$root"/etc/systemd/system/chrony.service.d
 printf '[Unit]\\nConditionCapability=\\n' > "$root"/etc/systemd/system/chrony.service.d/lab.conf
 echo 'DAEMON_OPTS="-F 1 -x"' > "$root"/etc/default/chrony
 chroot "$root" systemctl mask -q auditd
-rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin
 """
+CUSTOMISE = {
+    "machine": COMMON + MANAGED,
+    # Installed and asleep, as on a fresh machine: the roles wake them.
+    "router": COMMON + MANAGED + 'chroot "$root" systemctl disable -q kea-dhcp4-server unbound\n',
+    "visitor": COMMON
+    + 'chroot "$root" systemctl enable -q systemd-networkd systemd-resolved\n'
+    + 'ln -sf /run/systemd/resolve/stub-resolv.conf "$root"/etc/resolv.conf\n',
+}
+DYNAMIC = "[Match]\nName={card}\n[Network]\nDHCP=ipv4\nIPv6AcceptRA=yes\n[DHCPv4]\nClientIdentifier=mac\n"
+FIXED = "[Match]\nName={card}\n[Network]\nAddress={address}\n"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Host:
-    """One host of the lab, with where its parts lie."""
+    """
+    One host of the lab.
 
-    machine: estate.Machine
-    addresses: dict[str, str]  # by wire, with prefix length
-    gateway: tuple[str, str]  # wire and address of its way out
+    Attributes:
+        name: In the inventory, or the visitor's.
+        kind: The tree that it boots from.
+        cards: Its cards, by name: each is on the wire of that name.
+        address: Where it is reached from the management network; "" for a visitor.
+        seed: The card that an installer has set up, and how.
+        mac: Address of a visitor's only card; "" for what the kernel gives.
+    """
+
+    name: str
+    kind: Literal["machine", "router", "visitor"]
+    cards: tuple[str, ...]
+    seed: tuple[str, str]
+    address: str = ""
+    mac: str = ""
 
     @property
-    def name(self) -> str:
-        """Name in the inventory."""
-        return self.machine.name
+    def short(self) -> str:
+        """Name without the mall's."""
+        return self.name.removeprefix(f"{SITE}-")
 
     @property
     def netns(self) -> str:
         """Its network namespace."""
-        return f"balai-{self.machine.kind}-{self.machine.number}"
+        return f"balai-{self.short}"
 
     @property
     def folder(self) -> Path:
@@ -87,33 +137,47 @@ class Host:
 
 
 def hosts() -> list[Host]:
-    """Return the hosts that the lab boots, with the addresses that the plan gives them."""
-    view = estate.load_site(estate.INVENTORIES / "sites" / f"{SITE}.yml")
-    zones = {OF_ZONE[zone]: network for zone, network in view.plan.zones.items()}
-    every = {**zones, "off0": view.plan.slots[0], "off1": view.plan.slots[1], "gst": GUEST_NETWORK}
-    result = []
-    for machine in view.machines:
-        if machine.kind == "router":
-            addresses = {wire: f"{network[1]}/{network.prefixlen}" for wire, network in every.items()}
-            result.append(Host(machine, {**addresses, "wan": UPLINK[0]}, ("wan", UPLINK[1])))
-        elif machine.kind in KINDS:
-            last = int(machine.address.rsplit(".", 1)[1])
-            addresses = {wire: f"{zones[wire][last]}/{zones[wire].prefixlen}" for wire in ("mgmt", "srv")}
-            result.append(Host(machine, addresses, ("srv", str(zones["srv"][1]))))
-    return result
+    """Return the mall's own machines that the lab boots, as the plan has them."""
+    view = site()
+    prefix = view.plan.zones[Zone.MANAGEMENT].prefixlen
+    return [
+        Host(
+            name=machine.name,
+            kind="router" if machine.kind == "router" else "machine",
+            cards=tuple(link.name for link in links_of(machine, view)),
+            seed=("mgmt", FIXED.format(card="mgmt", address=f"{machine.address}/{prefix}")),
+            address=machine.address,
+        )
+        for machine in view.machines
+        if machine.kind in KINDS
+    ]
 
 
-def base_tree() -> Path:
-    """Return the shared root tree, building it when its recipe has changed or is not there."""
-    recipe = hashlib.sha256((PACKAGES + CUSTOMISE).encode()).hexdigest()[:12]
-    tree = cache_root() / "trees" / f"bookworm-{recipe}"
+def visitors() -> list[Host]:
+    """Return the machines of others."""
+    return [
+        Host(name=name, kind="visitor", cards=(wire,), seed=(wire, DYNAMIC.format(card=wire)), mac=mac)
+        for name, (wire, mac) in VISITORS.items()
+    ]
+
+
+def site() -> sites.SiteView:
+    """Return the mall as it is declared."""
+    return sites.load_site(sites.INVENTORIES / "sites" / f"{SITE}.yml")
+
+
+def tree_of(kind: str) -> Path:
+    """Return the shared root tree of a kind, building it when its recipe has changed or it is not there."""
+    packages, customise = TREES[kind], CUSTOMISE[kind]
+    recipe = hashlib.sha256((packages + customise).encode()).hexdigest()[:12]
+    tree = cache_root() / "trees" / f"bookworm-{kind}-{recipe}"
     if (tree / ".complete").exists():
         return tree
     for left in tree.parent.glob(f".{tree.name}.*"):
         shutil.rmtree(left)
     partial = tree.with_name(f".{tree.name}.{os.getpid()}")
     partial.mkdir(parents=True)
-    hook = state.write(state.ROOT / "customise.sh", CUSTOMISE)
+    hook = state.write(state.ROOT / f"customise-{kind}.sh", customise)
     processes.run(
         [
             "mmdebstrap",
@@ -121,7 +185,7 @@ def base_tree() -> Path:
             "--variant=minbase",
             "--mode=root",
             "--skip=check/empty",
-            f"--include={PACKAGES}",
+            f"--include={packages}",
             '--aptopt=APT::Install-Recommends "false"',
             *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("man", "doc", "locale")),
             f'--customize-hook=sh {hook} "$1"',
@@ -148,12 +212,12 @@ def _sources() -> list[str]:
 
 
 def start() -> list[Host]:
-    """Boot the hosts that are not running, and wait until each answers over SSH; return all."""
-    tree = base_tree()
-    view = estate.load_site(estate.INVENTORIES / "sites" / f"{SITE}.yml")
-    management = view.plan.zones[Zone.MANAGEMENT]
+    """Boot the hosts that are not running, and wait until each is there; return the mall's own."""
+    management = site().plan.zones[Zone.MANAGEMENT]
     network.refuse_overlap([str(management)], CABLE)
     network.make(NETNS)
+    state.write(ENROLMENT / f"{SITE}.yml", ENROLLED)
+    (ENROLMENT / "keys").mkdir(exist_ok=True)
     for bridge in map("br-{}".format, WIRES):
         if bridge not in network.ip("-br", "link", netns=NETNS):
             network.ip("link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0", netns=NETNS)
@@ -162,14 +226,14 @@ def start() -> list[Host]:
     network.ip("link", "set", "technician", "master", "br-mgmt", "up", netns=NETNS)
     found = hosts()
     cards = network.ip("-br", "link", netns=NETNS)
-    for host in found:
-        plugged = all(_card(host, wire) in cards for wire in host.addresses)
+    for host in (*found, *visitors()):
+        plugged = all(card_of(host, card) in cards for card in host.cards)
         if processes.pid_of(f"host-{host.name}") is None or not plugged:
-            _boot(host, tree)
-    for host in found:
+            _boot(host, tree_of(host.kind))
+    for host in (*found, *visitors()):
         processes.wait_for(
             f"Host {host.name}",
-            lambda host=host: _serves(host),
+            lambda host=host: _serves(host) if host.address else _is_up(host),
             seconds=180,  # type: ignore[misc]
             alive=[f"host-{host.name}"],
         )
@@ -177,25 +241,65 @@ def start() -> list[Host]:
     return found
 
 
+def power_cut(*names: str) -> None:
+    """End every process of hosts at once, and start them again from their disks."""
+    struck = [host for host in (*hosts(), *visitors()) if host.name in names or host.short in names]
+    for host in struck:
+        for tracked in (processes.TRACKED / host.netns).rglob("cgroup.procs"):
+            for pid in tracked.read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+    for host in struck:
+        processes.end(host.netns)
+    start()
+
+
+def inside(host: Host, *argv: str, stdin: str = "", seconds: float = 30) -> subprocess.CompletedProcess[str]:
+    """Run a command in a host, as from its console."""
+    enter = ["nsenter", "-t", str(_init(host)), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+    return subprocess.run([*enter, *argv], input=stdin, capture_output=True, text=True, check=False, timeout=seconds)
+
+
+def _init(host: Host) -> int:
+    """Return the id of a host's first process: a child of nspawn, which is a child of the shell that we started."""
+    pid = processes.pid_of(f"host-{host.name}")
+    for _ in range(2):
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        found = children.read_text().split() if pid and children.exists() else []
+        if not found:
+            raise EnvironmentFault(f"{host.name} is not running.")
+        pid = int(found[0])
+    return int(pid or 0)
+
+
+def _is_up(host: Host) -> bool:
+    try:
+        return inside(host, "systemctl", "is-system-running").stdout.strip() in ("running", "degraded")
+    except (EnvironmentFault, subprocess.TimeoutExpired):
+        return False
+
+
 def _boot(host: Host, tree: Path) -> None:
     # Whatever is left of an earlier life holds the overlay: its cgroup knows all of it.
     processes.end(host.netns)
     network.remove(host.netns)
-    network.make(host.netns)
-    for wire, address in host.addresses.items():
-        outer = _card(host, wire)
+    network.make(host.netns, forwards=False)
+    for card in host.cards:
+        outer = card_of(host, card)
         # The pair of an earlier life goes when the kernel has taken its namespace apart, which may be after this.
         network.unplug(outer, NETNS)
-        network.ip("link", "add", outer, "type", "veth", "peer", "name", wire, "netns", host.netns, netns=NETNS)
-        network.ip("link", "set", outer, "master", f"br-{wire}", "up", netns=NETNS)
-        way_out = f"Gateway={host.gateway[1]}\n" if wire == host.gateway[0] else ""
-        state.write(
-            host.folder / f"up/etc/systemd/network/10-{wire}.network",
-            f"[Match]\nName={wire}\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nAddress={address}\n{way_out}",
-        )
+        mac = ["address", host.mac] if host.mac else []
+        pair = ["link", "add", outer, "type", "veth", "peer", "name", card, *mac, "netns", host.netns]
+        network.ip(*pair, netns=NETNS)
+        network.ip("link", "set", outer, "master", f"br-{card}", "up", netns=NETNS)
+    card, words = host.seed
+    seed = host.folder / f"up/etc/systemd/network/10-{card}.network"
+    if not seed.exists():  # what roles made of it stays
+        state.write(seed, words)
     state.write(host.folder / "up/etc/hostname", f"{host.name}\n")
     state.write(host.folder / "up/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {host.name}\n")
-    _admit_technician(host)
+    if host.address:
+        _admit_technician(host)
     for part in ("work", "root"):
         (host.folder / part).mkdir(exist_ok=True)
     processes.make_cgroup(host.netns)
@@ -220,9 +324,9 @@ def _boot(host: Host, tree: Path) -> None:
     )
 
 
-def _card(host: Host, wire: str) -> str:
-    """Return the name of a host's end in the mall's network."""
-    return f"{host.machine.kind[:6]}{host.machine.number}-{wire}"
+def card_of(host: Host, card: str) -> str:
+    """Return the name of a card's other end, in the mall's network."""
+    return f"{host.short.replace('-', '')}-{card}"
 
 
 def _admit_technician(host: Host) -> None:
@@ -242,12 +346,11 @@ def _admit_technician(host: Host) -> None:
 
 
 def _serves(host: Host) -> bool:
-    address = host.machine.address
     if not (host.folder / "up/etc/ssh/ssh_host_ed25519_key.pub").exists():
         return False
     # A SYN sent while the host's link comes up is repeated ever more seldom: dial anew instead.
     try:
-        with socket.create_connection((str(address), 22), timeout=2) as connection:
+        with socket.create_connection((host.address, 22), timeout=2) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
@@ -256,11 +359,11 @@ def _serves(host: Host) -> bool:
 def _write_ssh_config(found: list[Host]) -> None:
     """Host keys are read from the hosts' own disks, as from a console: nothing is trusted on first use."""
     known = "".join(
-        f"{h.machine.address} {(h.folder / 'up/etc/ssh/ssh_host_ed25519_key.pub').read_text().strip()}\n" for h in found
+        f"{h.address} {(h.folder / 'up/etc/ssh/ssh_host_ed25519_key.pub').read_text().strip()}\n" for h in found
     )
     folder = state.SSH_CONFIG.parent
     state.write(folder / "known_hosts", known)
-    names = "".join(f"Host {h.name}\n  HostName {h.machine.address}\n" for h in found)
+    names = "".join(f"Host {h.name}\n  HostName {h.address}\n" for h in found)
     state.write(
         state.SSH_CONFIG,
         f"""{names}Host *
@@ -281,11 +384,10 @@ def _write_ssh_config(found: list[Host]) -> None:
 
 def stop() -> None:
     """End the hosts and remove their network; their disks stay for the next start."""
-    for folder in HOSTS.glob("*") if HOSTS.exists() else []:
-        kind, number = folder.name.rsplit("-", 2)[1:]
-        processes.end(f"balai-{kind}-{number}")
-        network.remove(f"balai-{kind}-{number}")
-        propagate = Path("/run/systemd/nspawn/propagate") / folder.name
+    for host in (*hosts(), *visitors()):
+        processes.end(host.netns)
+        network.remove(host.netns)
+        propagate = Path("/run/systemd/nspawn/propagate") / host.name
         if propagate.exists():
             shutil.rmtree(propagate, ignore_errors=True)
     network.remove(NETNS)

@@ -28,12 +28,14 @@ def exists(netns: str) -> bool:
     return Path(f"/run/netns/{netns}").exists()
 
 
-def make(netns: str) -> None:
-    """Make a namespace that forwards; nothing happens where it is there already."""
+def make(netns: str, *, forwards: bool = True) -> None:
+    """Make a namespace; nothing happens where it is there already."""
     if not exists(netns):
         ip("netns", "add", netns)
     ip("link", "set", "lo", "up", netns=netns)
-    run(["nsenter", f"--net=/run/netns/{netns}", "sysctl", "-qw", "net.ipv4.ip_forward=1"], sentence=SENTENCE)
+    if forwards:
+        settings = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"]
+        run(["nsenter", f"--net=/run/netns/{netns}", "sysctl", "-qw", *settings], sentence=SENTENCE)
 
 
 def cable(outside: str, netns: str, inside: str, address: str) -> None:
@@ -43,6 +45,17 @@ def cable(outside: str, netns: str, inside: str, address: str) -> None:
         ip("link", "add", outside, "type", "veth", "peer", "name", inside, "netns", netns)
     ip("addr", "replace", address, "dev", outside)
     ip("link", "set", outside, "up")
+
+
+def join(name: str, netns: str, other: str, other_netns: str, *addresses: str, bridge: str = "") -> None:
+    """Lay a veth pair between two namespaces; the first end gets the addresses, the other joins a bridge."""
+    if name not in ip("-br", "link", netns=netns):
+        unplug(other, other_netns)
+        ip("link", "add", name, "type", "veth", "peer", "name", other, "netns", other_netns, netns=netns)
+    for address in addresses:
+        ip("addr", "replace", address, "dev", name, *(["nodad"] if ":" in address else []), netns=netns)
+    ip("link", "set", other, *(["master", bridge] if bridge else []), "up", netns=other_netns)
+    ip("link", "set", name, "up", netns=netns)
 
 
 def unplug(name: str, netns: str) -> None:

@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 
 from balai.audit import configuration
 from balai.errors import EnvironmentFault
-from balai.estate import Machine, SiteView
 from balai.kube import ApiError, Cluster
 from balai.rules import admission
 from balai.rules.lens import ALL_KINDS, CLUSTER_KINDS, LABEL, POD_KINDS
+from balai.sites import Machine, SiteView
 
 Json = dict[str, Any]
 SCRIPTS = [Path(__file__).with_name(f"{name}.py") for name in ("host_parsing", "host_facts")]

@@ -10,13 +10,14 @@ from typing import Any
 from balai.audit import gather
 from balai.audit.results import Result, Status
 from balai.errors import EnvironmentFault
-from balai.estate import Estate, SiteView
+from balai.estate import Estate
 from balai.models import Cluster
 from balai.rules import Finding, Judge, admission, cel, load_rules
 from balai.rules.catalogue import Control, FactCheck, controls, fact_checks, unproven
 from balai.rules.exceptions import load_exceptions
 from balai.rules.model import Rule, Titles
 from balai.rules.params import parameters
+from balai.sites import SiteView
 
 Json = dict[str, Any]
 PLATFORM = ["balai-gateway", "balai-system", "default", *admission.KUBERNETES]

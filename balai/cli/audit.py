@@ -10,7 +10,8 @@ import click
 from balai.audit import Status, report
 from balai.audit import audit as run
 from balai.audit.results import counts
-from balai.estate import INVENTORIES, load_estate, load_site
+from balai.estate import load_estate
+from balai.sites import INVENTORIES, load_site
 from balai.text import say
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from balai.estate import INVENTORIES, load_estate
+from balai.estate import load_estate
+from balai.sites import INVENTORIES
 from balai.text import say
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import ip_address
 
 import click
 
-from balai.estate import INVENTORIES, SiteView, load_site
 from balai.models.flow import ENDS, End, is_port
+from balai.sites import INVENTORIES, SiteView, load_site
 from balai.text import say
 
 
@@ -62,8 +62,8 @@ def _end(word: str, view: SiteView) -> End:
         if word == end:
             return end
     try:
-        found = simulate.end_of(IPv4Address(word), view.plan)
-    except AddressValueError:
+        found = simulate.end_of(ip_address(word), view.plan)
+    except ValueError:
         raise click.UsageError(f"{word!r} is neither an address nor one of {', '.join(ENDS)}") from None
     if found is None:
         raise click.UsageError(f"{word} is in no network of {view.site.name}, and not of the internet either")

@@ -8,9 +8,9 @@ to say, so that the rules are the same whatever a mall's sockets are called.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
 from balai import addressing
@@ -18,11 +18,22 @@ from balai.addressing import MallPlan, Zone
 from balai.models.flow import End, Flow
 
 Kind = Literal["router", "server", "kiosk", "display"]
+Network = IPv4Network | IPv6Network
 # What no packet to or from the internet carries as the other end's address (RFC 6890).
-PRIVATE = [
-    IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
+PRIVATE: list[Network] = [
+    ip_network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "fc00::/7",
+        "fe80::/10",
+        "::1/128",
+    )
 ]
-DATA_CENTRE = [addressing.DATA_CENTRES]
+DATA_CENTRE: list[Network] = [addressing.DATA_CENTRES, addressing.DATA_CENTRES_V6]
 _ZONE_OF: dict[Kind, End] = {"server": "servers", "kiosk": "kiosks", "display": "displays"}
 
 
@@ -34,18 +45,22 @@ class Rule:
     Attributes:
         flow: Name of the flow that it comes from.
         chain: `input` for what is meant for the machine itself, `forward` for what passes through it.
+        family: 4 or 6, the version of IP.
         sources: Networks that may begin; empty for the internet.
         destinations: Networks that it may be begun with; empty for the machine itself or the internet.
         outside: Which end is the internet: everything but the private networks.
+        gated: Whether it holds only for an office's enrolled machines, on the days that the office has a counter.
         protocol: tcp, udp or icmp.
         port: Destination port; None for icmp.
     """
 
     flow: str
     chain: Literal["input", "forward"]
-    sources: tuple[IPv4Network, ...]
-    destinations: tuple[IPv4Network, ...]
+    family: Literal[4, 6]
+    sources: tuple[Network, ...]
+    destinations: tuple[Network, ...]
     outside: Literal["", "source", "destination"]
+    gated: bool
     protocol: str
     port: int | None
 
@@ -54,48 +69,57 @@ class Rule:
         return {
             "flow": self.flow,
             "chain": self.chain,
+            "family": self.family,
             "sources": [str(network) for network in self.sources],
             "destinations": [str(network) for network in self.destinations],
             "outside": self.outside,
+            "gated": self.gated,
             "protocol": self.protocol,
             "port": self.port,
         }
 
 
-def networks_of(end: End, plan: MallPlan) -> list[IPv4Network]:
-    """Return the networks of one end of a flow; none for the router and the internet."""
+def networks_of(end: End, plan: MallPlan) -> list[Network]:
+    """Return the networks of one end of a flow, IPv4 first; none for the router and the internet."""
     if end == "offices":
-        return list(plan.slots)
+        return [*plan.slots, *plan.slots_v6]
     if end == "guests":
-        return [addressing.GUESTS]
+        return [addressing.GUESTS, plan.guests_v6]
     if end == "data-centre":
         return DATA_CENTRE
-    return [plan.zones[Zone(end)]] if end in set(Zone) else []
+    return [plan.zones[Zone(end)], plan.zones_v6[Zone(end)]] if end in set(Zone) else []
 
 
 def compile_for(kind: Kind, flows: Sequence[Flow], plan: MallPlan) -> list[Rule]:
     """Return the rules of one kind of machine of a mall, in the order of the flows."""
-    rules = []
-    for flow in flows:
-        for port in flow.ports:
-            protocol, _, number = port.partition("/")
-            for source in flow.sources:
-                for to in flow.to:
-                    chain = _chain(kind, source, to)
-                    if chain is None:
-                        continue
-                    rules.append(
-                        Rule(
-                            flow=flow.name,
-                            chain=chain,
-                            sources=tuple(networks_of(source, plan)),
-                            destinations=() if chain == "input" else tuple(networks_of(to, plan)),
-                            outside="source" if source == "internet" else "destination" if to == "internet" else "",
-                            protocol=protocol,
-                            port=int(number) if number else None,
-                        )
-                    )
-    return rules
+    return [
+        rule
+        for flow in flows
+        for port in flow.ports
+        for source in flow.sources
+        for to in flow.to
+        for rule in _rules(kind, flow, port, source, to, plan)
+    ]
+
+
+def _rules(kind: Kind, flow: Flow, port: str, source: End, to: End, plan: MallPlan) -> Iterator[Rule]:
+    chain = _chain(kind, source, to)
+    if chain is None:
+        return
+    protocol, _, number = port.partition("/")
+    families: tuple[Literal[4, 6], ...] = (4, 6)
+    for family in families:
+        yield Rule(
+            flow=flow.name,
+            chain=chain,
+            family=family,
+            sources=tuple(n for n in networks_of(source, plan) if n.version == family),
+            destinations=() if chain == "input" else tuple(n for n in networks_of(to, plan) if n.version == family),
+            outside="source" if source == "internet" else "destination" if to == "internet" else "",
+            gated=chain == "forward" and source == "offices",
+            protocol=protocol,
+            port=int(number) if number else None,
+        )
 
 
 def _chain(kind: Kind, source: End, to: End) -> Literal["input", "forward"] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from balai.addressing import MallPlan
 from balai.flows.compiled import PRIVATE, networks_of
@@ -20,12 +20,12 @@ class Verdict:
     why: str
 
 
-def end_of(address: IPv4Address, plan: MallPlan) -> End | None:
+def end_of(address: IPv4Address | IPv6Address, plan: MallPlan) -> End | None:
     """Return which end an address belongs to; None for a private one that no plan knows."""
     for end in ENDS:
         for network in networks_of(end, plan):
             if address in network:  # the first address of each zone is the router's
-                return "router" if end in plan.zones and address == network[1] else end
+                return "router" if end != "data-centre" and address == network[1] else end
     return None if any(address in network for network in PRIVATE) else "internet"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from balai.models.base import Model, load
+from balai.models.enrolment import EnrolledMachine, Enrolment, Hub, Hubs
 from balai.models.flow import Flow, Flows
 from balai.models.place import Agency, Calendar, Cluster, DataCentre, LedgerEntry, Region
 from balai.models.site import Devices, Site, Sizes
@@ -14,8 +15,12 @@ __all__ = [
     "Cluster",
     "DataCentre",
     "Devices",
+    "EnrolledMachine",
+    "Enrolment",
     "Flow",
     "Flows",
+    "Hub",
+    "Hubs",
     "LedgerEntry",
     "Model",
     "Region",

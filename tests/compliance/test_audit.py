@@ -13,7 +13,8 @@ from __future__ import annotations
 import pytest
 
 from balai.audit import Audit, Result, Status, audit
-from balai.estate import INVENTORIES, load_estate, load_site
+from balai.estate import load_estate
+from balai.sites import INVENTORIES, load_site
 
 pytestmark = [pytest.mark.compliance]
 LEAST_CONTROLS = 85

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from balai.estate import INVENTORIES, load_site
 from balai.flows import may
 from balai.models.flow import End
+from balai.sites import INVENTORIES, load_site
 from lab import machines, network
 from tests.ports import PORTS
 

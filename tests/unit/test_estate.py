@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from balai.deploy import stacks_of
-from balai.estate import INVENTORIES, Estate, load_estate, load_site
+from balai.estate import Estate, load_estate
+from balai.sites import INVENTORIES, load_site
 
 SERVICES = {
     "civil service portal",

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from balai import addressing
-from balai.estate import INVENTORIES, load_site
 from balai.flows import Rule, compile_for, may, networks_of
 from balai.flows.compiled import PRIVATE
 from balai.flows.simulate import end_of
 from balai.models.flow import ENDS, End, Flow
+from balai.sites import INVENTORIES, load_site
 from tests.ports import PORTS
 
 SITE = INVENTORIES / "sites" / "mpp-banyuwangi.yml"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from ipaddress import collapse_addresses
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
+from balai.addressing import GUEST_NETWORK
 from balai.errors import DataError
-from balai.estate import SiteView, load_site
 from balai.flows import compile_for
 from balai.flows.compiled import PRIVATE
+from balai.mall import TIME, asking, calendar_of, dhcp_of, links_of, merged, overlay_of, resolver_of, uplinks_of
+from balai.sites import INVENTORIES, SiteView, enrolment_folder, load_site
 
 DOCUMENTATION = """
 name: site
@@ -64,6 +65,10 @@ class InventoryModule(BaseInventoryPlugin):
             inventory.set_variable(machine.name, "balai_site_file", path)
             rules = compile_for(machine.kind, view.flows, view.plan)
             inventory.set_variable(machine.name, "firewall_rules", [rule.as_dict() for rule in rules])
+            links = links_of(machine, view)
+            inventory.set_variable(machine.name, "network_links", [link.as_dict() for link in links])
+            gateways = [gateway for link in links for gateway in link.gateways]
+            inventory.set_variable(machine.name, "network_name_servers", gateways or ["127.0.0.1"])
         for name, value in variables(view).items():
             inventory.set_variable("all", name, value)
         for name, value in of_routers(view).items():
@@ -89,17 +94,30 @@ def variables(view: SiteView) -> dict[str, Any]:
         "baseline_site": site.name,
         "time_sync_servers": [{"host": router}],
         "firewall_private": [str(network) for network in PRIVATE],
+        "network_search": resolver_of(view)["zone"],
     }
 
 
 def of_routers(view: SiteView) -> dict[str, Any]:
     """Return what differs for the router: it asks the world for the time and gives it to whom a flow lets ask."""
-    rules = compile_for("router", view.flows, view.plan)
-    asked = [
-        n for rule in rules if (rule.chain, rule.protocol, rule.port) == ("input", "udp", 123) for n in rule.sources
-    ]
+    names = ["ntp.bmkg.go.id", "ntp.bsn.go.id", "id.pool.ntp.org"]
+    national = [str(dc.gateways[TIME]) for _, dc in view.hubs]
+    resolver, overlay = resolver_of(view), overlay_of(view)
+    reached = " || ".join(f"ping -n -q -c1 -W2 {peer['address']}" for peer in overlay["peers"])
     return {
-        "time_sync_servers": [{"host": name} for name in ("ntp.bmkg.go.id", "ntp.bsn.go.id", "id.pool.ntp.org")],
-        "time_sync_serves": [str(network) for network in sorted(collapse_addresses(asked))],
-        "time_sync_min_sources": 2,
+        "time_sync_servers": [{"host": name} for name in [*national, *names]],
+        "time_sync_serves": merged(asking(view, 123)),
+        # A data centre's clock is enough: the overlay vouches for who it is.
+        "time_sync_min_sources": 1 if national else 2,
+        "firewall_guests": [str(GUEST_NETWORK), str(view.plan.guests_v6)],
+        "dhcp_networks": dhcp_of(view),
+        "dhcp_domain": resolver["zone"],
+        **{f"resolver_{key}": value for key, value in resolver.items()},
+        "resolver_private": [str(network) for network in PRIVATE],
+        "overlay_settings": overlay,
+        "overlay_enrolment": str(enrolment_folder(INVENTORIES) / "keys"),
+        "overlay_proof": reached,
+        "uplinks_settings": uplinks_of(view),
+        "uplinks_proof": reached,
+        "offices_settings": calendar_of(view),
     }

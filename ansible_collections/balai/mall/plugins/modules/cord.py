@@ -51,6 +51,12 @@ options:
     description: Shell command that puts the files into force, after a change as after an undo.
     type: str
     default: ""
+  proof:
+    description: >-
+      Shell command that must succeed before the change is confirmed, if it succeeded before the change: what the
+      way that the session takes does not prove.
+    type: str
+    default: ""
   seconds:
     description: Seconds after which an unconfirmed change is undone.
     type: int
@@ -171,12 +177,16 @@ def stage(module: AnsibleModule, home: Path, files: list[dict]) -> None:
         new = folder / f"new-{n}"
         new.write_text(item["content"])
         new.chmod(int(item["mode"], 8))
+        install.append(f"mkdir -p {shlex.quote(str(dest.parent))}")
         install.append(f"cp -p new-{n} {place}.balai-new && mv {place}.balai-new {place}")
         if dest.exists():
             shutil.copy2(dest, folder / f"old-{n}")
             restore.append(f"cp -p old-{n} {place}.balai-old && mv {place}.balai-old {place}")
         else:
             restore.append(f"rm -f {place}")
+    proof = module.params["proof"]
+    if proof and module.run_command(["sh", "-c", proof])[0] == 0:
+        (folder / "proof").write_text(proof)
     words = {"name": name, "home": home, "reload": reload}
     (folder / "undo").write_text(UNDO.format(restore="\n".join(restore), **words))
     (folder / "apply").write_text(APPLY.format(install="\n".join(install), **words))
@@ -270,6 +280,9 @@ def confirm(module: AnsibleModule, home: Path) -> None:
         module.fail_json(
             msg="The session is older than the change: it proves nothing.", again=True, receipt=receipt(home)
         )
+    proof = home / "armed/proof"
+    if proof.exists() and module.run_command(["sh", str(proof)])[0] != 0:
+        module.fail_json(msg=f"What worked before does not: {proof.read_text()}", again=True, receipt=receipt(home))
     script = (
         f"exec 9>{home}/lock; flock 9; cd {home}/armed 2>/dev/null && test -e applied || exit 1; "
         f'echo "confirmed at $(date -u +%FT%TZ)" > receipt; rm -rf {home}/confirmed; '
@@ -296,6 +309,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["applied", "confirmed"], "default": "applied"},
             "files": {"type": "list", "elements": "dict", "options": file, "default": []},
             "reload": {"type": "str", "default": ""},
+            "proof": {"type": "str", "default": ""},
             "seconds": {"type": "int", "default": 60},
         },
         supports_check_mode=True,

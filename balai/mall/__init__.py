@@ -1,0 +1,36 @@
+"""The network of one mall, computed from its file: what the roles of its machines are told."""
+
+from __future__ import annotations
+
+from balai.mall.links import Link, links_of
+from balai.mall.services import (
+    DOMAIN,
+    PORTAL,
+    RESOLVER,
+    TIME,
+    asking,
+    calendar_of,
+    dhcp_of,
+    hub_peer,
+    merged,
+    overlay_of,
+    resolver_of,
+    uplinks_of,
+)
+
+__all__ = [
+    "DOMAIN",
+    "PORTAL",
+    "RESOLVER",
+    "TIME",
+    "Link",
+    "asking",
+    "calendar_of",
+    "dhcp_of",
+    "hub_peer",
+    "links_of",
+    "merged",
+    "overlay_of",
+    "resolver_of",
+    "uplinks_of",
+]
