@@ -11,6 +11,7 @@ from balai.audit import gather
 from balai.audit.results import Result, Status
 from balai.errors import EnvironmentFault
 from balai.estate import Estate
+from balai.mall import sockets_of
 from balai.models import Cluster
 from balai.rules import Finding, Judge, admission, cel, load_rules
 from balai.rules.catalogue import Control, FactCheck, controls, fact_checks, unproven
@@ -52,6 +53,7 @@ def audit(
                 "name": host.machine.name,
                 "address": str(host.machine.address),
                 "timezone": site.timezone,
+                "listeners": sockets_of(host.machine, site),
             }
             results += [
                 judge_facts(check, host.machine.name, host.facts, expected, host.at, host.error or "no answer")

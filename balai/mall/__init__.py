@@ -15,6 +15,7 @@ from balai.mall.services import (
     merged,
     overlay_of,
     resolver_of,
+    sockets_of,
     uplinks_of,
 )
 
@@ -32,5 +33,6 @@ __all__ = [
     "merged",
     "overlay_of",
     "resolver_of",
+    "sockets_of",
     "uplinks_of",
 ]

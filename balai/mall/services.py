@@ -8,14 +8,15 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Any
 
 from balai.flows import compile_for
-from balai.flows.compiled import Network
+from balai.flows.compiled import Kind, Network
 from balai.mall.links import links_of
 from balai.models.enrolment import LAST_NUMBER
-from balai.sites import SiteView
+from balai.sites import Machine, SiteView
 
 DOMAIN = "balai.internal"
 # Host numbers in a data centre's network of gateways.
 RESOLVER, TIME, PORTAL = 53, 123, 10
+OVERLAY_PORT = 51820
 # Seconds: a visitor's place is free again soon, a kiosk keeps its own through a long power cut.
 SHORT_LEASE, LONG_LEASE = 3600, 14 * 86400
 _ZONE_POOL = (200, 239)  # host numbers for what is not enrolled; the machines of the plan have the lower ones
@@ -32,6 +33,15 @@ def asking(view: SiteView, port: int) -> list[Network]:
     """Return the networks that may ask the router on a UDP port."""
     rules = compile_for("router", view.flows, view.plan)
     return [n for r in rules if (r.chain, r.protocol, r.port) == ("input", "udp", port) for n in r.sources]
+
+
+def sockets_of(machine: Machine, view: SiteView) -> list[str]:
+    """Return the ports on which a machine is meant to listen: what flows let in, and its own conversations."""
+    kind: Kind = machine.kind  # type: ignore[assignment]
+    rules = compile_for(kind, view.flows, view.plan)
+    declared = {f"{r.protocol}/{r.port}" for r in rules if r.chain == "input" and r.port}
+    # A client of DHCP and the overlay's end have a socket of their own; the firewall lets nobody begin with them.
+    return sorted(declared | ({f"udp/{OVERLAY_PORT}", "udp/68"} if kind == "router" else set()))
 
 
 def dhcp_of(view: SiteView) -> list[dict[str, Any]]:
@@ -102,6 +112,7 @@ def overlay_of(view: SiteView) -> dict[str, Any]:
     plan = view.plan
     return {
         "addresses": [f"{plan.overlay}/32", f"{plan.overlay_v6}/128"],
+        "port": OVERLAY_PORT,
         "peers": [
             {
                 "name": hub.data_centre,
