@@ -60,6 +60,7 @@ def table(model: type[_M], path: Path) -> list[_M]:
 
 
 def unknown(document: Document, path: tuple[str | int, ...], given: str, what: str, known: list[str]) -> Problem:
+    """Return the problem of a name that nothing bears, with the nearest that something does."""
     near = difflib.get_close_matches(given, known, n=1)
     fix = (
         f"Did you mean {near[0]!r}?"
@@ -77,4 +78,5 @@ def unknown(document: Document, path: tuple[str | int, ...], given: str, what: s
 
 
 def problem(path: Path, bound: str, fix: str) -> Problem:
+    """Return the problem of a file as a whole."""
     return Problem(file=shown(path), line=0, key="", given="", bound=bound, fix=fix)

@@ -192,6 +192,7 @@ def _enrolment_problem(document: Document, path: tuple[str | int, ...], given: o
 
 
 def site_problems(site: Site, document: Document) -> Iterable[Problem]:
+    """Yield what is wrong in a site's file, as far as that can be told from the file alone."""
     offices, slots = {o.agency for o in site.offices}, [o.slot for o in site.offices]
     for n, office in enumerate(site.offices):
         if slots.index(office.slot) != n:

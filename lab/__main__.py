@@ -1,12 +1,14 @@
 """
-`python -m lab up | down | status | tools`: the embedded data centre and mall.
+`python -m lab up | down | status | tools | wan | clock | power`: the embedded data centre and mall.
 
-`up` brings everything up, does the main job on it (stacks, site, audit) and says how to look
-around. It may be killed at any moment and run again.
+`wan`, `clock` and `power` are what happens to a mall: `wan cut 1 [upstream|carrier]`, `wan restore 1`, `wan flap 1`,
+`clock "2026-12-02 08:00:00"` (the calendar's, UTC), `clock real`, `power server-1`. `up` brings everything up, does
+the main job on it (stacks, site, audit) and says how to look around. It may be killed at any moment and run again.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -37,6 +39,7 @@ from lab import (
     processes,
     state,
     toolchain,
+    trees,
 )
 
 CLUSTER = "cikarang"
@@ -134,8 +137,8 @@ def _tools(kept: dict[str, Any]) -> str:
 
     kept["tools"] = toolchain.ensure(on_event=tell)
     kept["images"] = images.build()
-    for kind in machines.TREES:
-        machines.tree_of(kind)
+    for kind in trees.TREES:
+        trees.tree_of(kind)
     origins = [found.origin for found in kept["tools"].values()]
     return ", ".join(
         f"{origins.count(o)} {text}"
@@ -288,15 +291,43 @@ def _print(summary: Summary, cluster: Any) -> None:
     Console(width=max(console.width, 100)).print(table, highlight=False)
 
 
+def wan(what: str, number: str, *how: str) -> int:
+    """Cut, mend or shake one of the mall's lines."""
+    verbs: dict[str, Callable[..., None]] = {"cut": internet.cut, "restore": internet.restore, "flap": internet.flap}
+    if what not in verbs or not number.isdigit() or how not in ((), *((h,) for h in internet.HOWS if what == "cut")):
+        console.print(__doc__, highlight=False, markup=False)
+        return 2
+    verbs[what](int(number), *how)
+    return 0
+
+
+def clock(when: str) -> int:
+    """Give the router's calendar a time of its own, or the real one again."""
+    machines.set_clock(None if when == "real" else when)
+    return 0
+
+
+def power(*names: str) -> int:
+    """Cut the power of hosts (router-1, server-1, office-1, …; all when none is named) and start them again."""
+    machines.power_cut(*(names or [host.short for host in [*machines.hosts(), *machines.visitors()]]))
+    return 0
+
+
 def main() -> int:
     """Dispatch a verb; a fault of the machine is one sentence and exit 3."""
-    verbs = {"up": up, "down": down, "status": status, "tools": tools}
-    verb = verbs.get(sys.argv[1] if len(sys.argv) == 2 else "")
+    verbs: dict[str, Callable[..., int]] = {
+        "up": up, "down": down, "status": status, "tools": tools, "wan": wan, "clock": clock, "power": power
+    }  # fmt: skip
+    verb, words = verbs.get(next(iter(sys.argv[1:]), "")), sys.argv[2:]
+    try:
+        inspect.signature(verb or main).bind(*words)
+    except TypeError:
+        verb = None
     if verb is None:
-        console.print(f"usage: python -m lab {' | '.join(verbs)}", highlight=False)
+        console.print(__doc__, highlight=False, markup=False)
         return 2
     try:
-        return verb()
+        return verb(*words)
     except BalaiError as error:
         console.print(
             f"[red]{error}[/red]" if console.is_terminal else str(error), highlight=False, markup=console.is_terminal

@@ -16,7 +16,7 @@ from balai import addressing
 from balai.kube import Cluster
 from balai.mall import DOMAIN, PORTAL, RESOLVER, TIME, hub_peer
 from balai.models import Tenant
-from lab import control_plane, internet, machines, network, pki, processes, state
+from lab import control_plane, internet, machines, network, pki, processes, state, trees
 
 GROUP = "gateway"
 CARD, PORT = "overlay", 51820
@@ -110,7 +110,7 @@ def _names(names: list[str]) -> None:
 
 def _time() -> None:
     # chronyd of the hosts' tree: installing one on this machine would take its own clock's service away.
-    tree, record = machines.tree_of("machine"), "run/balai-lab-time.pid"
+    tree, record = trees.tree_of("machine"), "run/balai-lab-time.pid"
     if processes.pid_of("time") is None:
         (tree / record).unlink(missing_ok=True)
     argv: list[str | Path] = ["chroot", tree, "/usr/sbin/chronyd", "-x", "-d", "-u", "root"]

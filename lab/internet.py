@@ -18,6 +18,7 @@ NETNS = "balai-internet"
 GROUP = "internet"
 WEB, WEB_V6 = "198.51.100.10", "2001:db8:ff::10"  # somebody out there
 DATA_CENTRE, DATA_CENTRE_V6 = "198.51.100.2", "2001:db8:ff::2"  # where the overlay's end is reached
+HOWS = ("upstream", "carrier")
 CORE, CORE_V6 = "198.51.100.1", "2001:db8:ff::1"
 
 
@@ -104,7 +105,7 @@ def cut(number: int, how: str = "upstream") -> None:
 
 def restore(number: int) -> None:
     """Mend a line, however it was cut."""
-    for how in ("upstream", "carrier"):
+    for how in HOWS:
         _switch(number, how, "up")
     provider = PROVIDERS[number - 1]
     # A link that goes down takes its routes with it, and its IPv6 addresses.

@@ -9,7 +9,6 @@ clock and audit subsystem) is said in the audit, not pretended.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import signal
@@ -24,7 +23,7 @@ from balai.addressing import Zone
 from balai.errors import EnvironmentFault
 from balai.mall import links_of
 from lab import network, processes, state
-from lab.toolchain import cache_root
+from lab.trees import tree_of
 
 SITE = "mpp-banyuwangi"
 KINDS = ("router", "server")  # what the lab boots; kiosks and displays stay dark and are reported so
@@ -33,6 +32,7 @@ CABLE = "balai-mall0"
 USER = "balai"
 # The wires of the mall: a bridge each (br-<name>).
 WIRES = ("mgmt", "srv", "kio", "dsp", "cam", "off0", "off1", "gst", "wan1", "wan2")
+CALENDAR_STAMP = "/var/lib/balai/calendar/stamp"
 HOSTS = state.ROOT / "machines"
 ENROLMENT = state.ROOT / "enrolment"
 # The machines of two offices and a guest's: they have roles of nobody, and ask the router for everything.
@@ -49,52 +49,6 @@ machines:
   - {{name: office-2, office: imigrasi, number: 2, mac: "{VISITORS["office-2"][1]}", managed: network-only}}
   - {{name: probe-1, office: dukcapil, number: 15, mac: "{PROBE_MAC}", managed: observed}}
 """
-BASE = (
-    "systemd,systemd-sysv,dbus,openssh-server,python3,python3-apt,sudo,nftables,iproute2,iputils-ping,"
-    "ca-certificates,procps,less,curl,netcat-openbsd,chrony,auditd,unattended-upgrades,apparmor"
-)
-ROUTER = "kea-dhcp4-server,unbound,dns-root-data,wireguard-tools,wireguard-go,conntrack,libfaketime"
-# By kind of tree: its packages, and the shell lines that make it a lab's.
-TREES = {
-    "machine": BASE,
-    "router": f"{BASE},{ROUTER}",
-    "visitor": "systemd,systemd-sysv,systemd-resolved,libnss-resolve,dbus,iproute2,iputils-ping,ca-certificates,curl,"
-    "python3",
-}
-COMMON = """set -e; root="$1"
-rm -f "$root"/etc/hostname "$root"/etc/ssh/ssh_host_*
-: > "$root"/etc/machine-id
-rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin
-"""
-MANAGED = """rm -f "$root"/etc/resolv.conf
-chroot "$root" useradd --create-home --shell /bin/bash --groups sudo balai
-echo 'balai ALL=(ALL) NOPASSWD: ALL' > "$root"/etc/sudoers.d/10-balai
-chmod 0440 "$root"/etc/sudoers.d/10-balai
-cat > "$root"/etc/systemd/system/ssh-hostkeys.service <<U
-[Unit]
-Before=ssh.service
-ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/ssh-keygen -A
-[Install]
-WantedBy=multi-user.target
-U
-chroot "$root" systemctl enable -q ssh-hostkeys systemd-networkd
-# A container has no clock and no audit subsystem of its own.
-mkdir -p "$root"/etc/systemd/system/chrony.service.d
-printf '[Unit]\\nConditionCapability=\\n' > "$root"/etc/systemd/system/chrony.service.d/lab.conf
-echo 'DAEMON_OPTS="-F 1 -x"' > "$root"/etc/default/chrony
-chroot "$root" systemctl mask -q auditd
-"""
-CUSTOMISE = {
-    "machine": COMMON + MANAGED,
-    # Installed and asleep, as on a fresh machine: the roles wake them.
-    "router": COMMON + MANAGED + 'chroot "$root" systemctl disable -q kea-dhcp4-server unbound\n',
-    "visitor": COMMON
-    + 'chroot "$root" systemctl enable -q systemd-networkd systemd-resolved\n'
-    + 'ln -sf /run/systemd/resolve/stub-resolv.conf "$root"/etc/resolv.conf\n',
-}
 DYNAMIC = "[Match]\nName={card}\n[Network]\nDHCP=ipv4\nIPv6AcceptRA=yes\n[DHCPv4]\nClientIdentifier=mac\n"
 FIXED = "[Match]\nName={card}\n[Network]\nAddress={address}\n"
 
@@ -166,51 +120,6 @@ def site() -> sites.SiteView:
     return sites.load_site(sites.INVENTORIES / "sites" / f"{SITE}.yml")
 
 
-def tree_of(kind: str) -> Path:
-    """Return the shared root tree of a kind, building it when its recipe has changed or it is not there."""
-    packages, customise = TREES[kind], CUSTOMISE[kind]
-    recipe = hashlib.sha256((packages + customise).encode()).hexdigest()[:12]
-    tree = cache_root() / "trees" / f"bookworm-{kind}-{recipe}"
-    if (tree / ".complete").exists():
-        return tree
-    for left in tree.parent.glob(f".{tree.name}.*"):
-        shutil.rmtree(left)
-    partial = tree.with_name(f".{tree.name}.{os.getpid()}")
-    partial.mkdir(parents=True)
-    hook = state.write(state.ROOT / f"customise-{kind}.sh", customise)
-    processes.run(
-        [
-            "mmdebstrap",
-            "--quiet",
-            "--variant=minbase",
-            "--mode=root",
-            "--skip=check/empty",
-            f"--include={packages}",
-            '--aptopt=APT::Install-Recommends "false"',
-            *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("man", "doc", "locale")),
-            f'--customize-hook=sh {hook} "$1"',
-            "bookworm",
-            partial,
-            *_sources(),
-        ],
-        sentence="The root tree of the mall's hosts cannot be built",
-    )
-    (partial / ".complete").touch()
-    if tree.exists():
-        shutil.rmtree(tree)
-    partial.rename(tree)
-    return tree
-
-
-def _sources() -> list[str]:
-    """Return the machine's own package sources: its mirror is the one that can be reached."""
-    files = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*.sources")]
-    found = [str(path) for path in files if path.exists() and path.read_text().strip()]
-    if not found:
-        raise EnvironmentFault("No package source is set up in /etc/apt: add Debian's before `make up`.")
-    return found
-
-
 def start() -> list[Host]:
     """Boot the hosts that are not running, and wait until each is there; return the mall's own."""
     management = site().plan.zones[Zone.MANAGEMENT]
@@ -254,10 +163,34 @@ def power_cut(*names: str) -> None:
     start()
 
 
+def set_clock(when: str | None) -> None:
+    """
+    Give the router's calendar another time (UTC), which goes on from there; None gives it the real one.
+
+    A container shares its machine's clock: the library libfaketime stands for one that was set, or lost.
+    """
+    (router,) = [host for host in hosts() if host.kind == "router"]
+    place = "/etc/systemd/system/balai-offices.service.d/lab-clock.conf"
+    library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+    words = f'[Service]\nEnvironment=LD_PRELOAD={library} "FAKETIME=@{when}" TZ=UTC\n'
+    change = f"mkdir -p $(dirname {place}); cat > {place}" if when else f"rm -f {place}"
+    script = f"{change}; rm -f {CALENDAR_STAMP}"  # what it saw in another time is forgotten
+    for argv in (["sh", "-c", script], ["systemctl", "daemon-reload"], ["systemctl", "restart", "balai-offices"]):
+        done = inside(router, *argv, stdin=words)
+        if done.returncode:
+            raise EnvironmentFault(f"The router's calendar cannot be set: {done.stderr.strip()}")
+
+
 def inside(host: Host, *argv: str, stdin: str = "", seconds: float = 30) -> subprocess.CompletedProcess[str]:
     """Run a command in a host, as from its console."""
-    enter = ["nsenter", "-t", str(_init(host)), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
-    return subprocess.run([*enter, *argv], input=stdin, capture_output=True, text=True, check=False, timeout=seconds)
+    return subprocess.run(
+        [*enter(host), *argv], input=stdin, capture_output=True, text=True, check=False, timeout=seconds
+    )
+
+
+def enter(host: Host) -> list[str]:
+    """Return the words before a command that run it in a host."""
+    return ["nsenter", "-t", str(_init(host)), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
 
 
 def _init(host: Host) -> int:

@@ -100,10 +100,11 @@ class TestRoles:
         assert (role / "README.md").read_text() == readme(role), "run `python -m tests.conventions.role_readme`"
 
     def test_every_template_is_used_and_says_that_it_is_managed(self, role: Path) -> None:
-        tasks = "".join(p.read_text() for p in (role / "tasks").glob("*.yml"))
+        uses = [*(role / "tasks").glob("*.yml"), *(role / "vars").glob("*.yml"), *(role / "templates").glob("*.yml.j2")]
+        tasks = "".join(path.read_text() for path in uses)
         for template in (role / "templates").glob("*.j2"):
             assert template.name in tasks
-            assert "ansible_managed" in template.read_text() or template.name == "site.j2"
+            assert re.search("ansible.managed", template.read_text(), re.IGNORECASE) or template.name == "site.j2"
 
 
 @pytest.mark.parametrize("rule", load_rules(), ids=lambda r: r.id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab import machines, processes
+from lab import machines
 
 pytestmark = pytest.mark.lab
 
@@ -101,12 +100,7 @@ def clean() -> Iterator[None]:
 
 def power_cut() -> None:
     """End every process of the machine at once, and start it again from its disk."""
-    (host,) = [host for host in machines.hosts() if host.name == NAME]
-    for tracked in (processes.TRACKED / host.netns).rglob("cgroup.procs"):
-        for pid in tracked.read_text().split():
-            os.kill(int(pid), signal.SIGKILL)
-    processes.end(host.netns)
-    machines.start()
+    machines.power_cut(NAME)
 
 
 def receipt() -> str:

@@ -12,6 +12,7 @@ from balai.audit.judge import fact_checks, judge_facts
 
 CHECKS = {check.id: check for check in fact_checks() if check.target == "host"}
 EXPECTED = {
+    "listeners": ["tcp/22", "udp/123"],
     "site": "mpp-x",
     "name": "mpp-x-server-1",
     "timezone": "Asia/Jakarta",
