@@ -111,7 +111,8 @@ def probes() -> Iterator[None]:
     ends: list[End] = [*WIRES, "internet", "data-centre"]
     listeners = []
     for end in ends:
-        argv = ["nsenter", f"--net=/run/netns/{namespace(end)}", sys.executable, PROBE, "listen", json.dumps(PORTS)]
+        enter = ["setpriv", "--pdeathsig", "KILL", "nsenter", f"--net=/run/netns/{namespace(end)}"]
+        argv = [*enter, sys.executable, PROBE, "listen", json.dumps(PORTS)]
         addresses = [somebody(end, family) for family in FAMILIES]
         listeners.append(subprocess.Popen([*argv, *addresses], stdout=subprocess.PIPE, text=True))
     for listener in listeners:

@@ -19,6 +19,7 @@ HOSTS = {host.short: host for host in (*machines.hosts(), *machines.visitors())}
 ROUTER, SERVER = HOSTS["router-1"], HOSTS["server-1"]
 FIRST, SHARED, GUEST = HOSTS["office-1"], HOSTS["office-2"], HOSTS["guest-1"]
 PORTAL = "portal-layanan.cikarang.balai.internal"
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 ECHO = Path(__file__).with_name("echo.py")
 
 
@@ -58,7 +59,7 @@ def present() -> str:
 @pytest.fixture(scope="module", autouse=True)
 def somebody_outside() -> Iterator[None]:
     """A server of the internet's that answers each line, and all that the tests broke put right again."""
-    argv = ["nsenter", f"--net=/run/netns/{internet.NETNS}", sys.executable, str(ECHO), "serve"]
+    argv = [*ENDS_WITH_US, "nsenter", f"--net=/run/netns/{internet.NETNS}", sys.executable, str(ECHO), "serve"]
     addresses = [f"{address},{port}" for address in (internet.WEB, internet.WEB_V6) for port in (80, 443)]
     with subprocess.Popen([*argv, *addresses], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
@@ -78,7 +79,10 @@ def lines() -> Iterator[None]:
 
 @pytest.fixture
 def calendar() -> Iterator[Callable[[str], None]]:
-    """Give the router's calendar a time (UTC); afterwards it has the real one."""
+    """Give the router's calendar a time (UTC) once a server confirms clocks; afterwards it has the real one."""
+    machines.inside(ROUTER, "chronyc", "burst", "4/4")
+    follows = "7F7F0101", "00000000"
+    eventually(lambda: not machines.inside(ROUTER, "chronyc", "-c", "tracking").stdout.startswith(follows), 150, "time")
     yield machines.set_clock
     machines.set_clock(None)
 
@@ -202,7 +206,18 @@ def test_the_office_of_wednesday_is_cut_at_midnight_and_the_other_is_not(calenda
     eventually(lambda: '"off1"' in present(), 10)
     talks = {
         host: subprocess.Popen(
-            [*machines.enter(host), "python3", "-u", "-c", ECHO.read_text(), "talk", internet.WEB, "443"],
+            [
+                *machines.enter(host),
+                "timeout",
+                "120",
+                "python3",
+                "-u",
+                "-c",
+                ECHO.read_text(),
+                "talk",
+                internet.WEB,
+                "443",
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -219,8 +234,9 @@ def test_the_office_of_wednesday_is_cut_at_midnight_and_the_other_is_not(calenda
         assert opens(FIRST)
     finally:
         for talk in talks.values():
-            talk.kill()
-            talk.communicate()
+            talk.kill()  # what it began in the host ends by its time-out, and holds the pipe until then
+            talk.stdout.close()
+            talk.wait()
 
 
 def test_a_clock_that_was_lost_closes_shared_counters_and_leaves_single_ones_open(
