@@ -165,18 +165,18 @@ def _enrolment(folder: Path, site: Site) -> tuple[tuple[EnrolledMachine, ...], l
     problems = []
     if found.site != site.name:
         problems.append(_enrolment_problem(document, ("site",), found.site, f"the file is that of {site.name}"))
-    seen: dict[tuple[str, object], str] = {}
+    first: dict[tuple[str, object], int] = {}
     for n, machine in enumerate(found.machines):
-        if machine.office is not None and machine.office not in offices:
-            problems.append(unknown(document, ("machines", n, "office"), machine.office, "office of the site", offices))
-        for key, value in (("name", machine.name), ("mac", machine.mac), ("number", (machine.office, machine.number))):
-            if key == "number" and machine.office is None:
-                continue
-            if (other := seen.setdefault((key, value), machine.name)) != machine.name or (
-                key == "name" and [m.name for m in found.machines[:n]].count(machine.name)
-            ):
-                given = getattr(machine, key)
-                problems.append(_enrolment_problem(document, ("machines", n, key), given, f"{other} has it already"))
+        values: dict[str, object] = {"name": machine.name, "mac": machine.mac}
+        if machine.office is not None:
+            values["number"] = (machine.office, machine.number)
+            if machine.office not in offices:
+                path_of_it = ("machines", n, "office")
+                problems.append(unknown(document, path_of_it, machine.office, "office of the site", offices))
+        for key, value in values.items():
+            if (other := first.setdefault((key, value), n)) != n:
+                taken = f"{found.machines[other].name} has it already"
+                problems.append(_enrolment_problem(document, ("machines", n, key), getattr(machine, key), taken))
     return tuple(found.machines), problems
 
 

@@ -19,7 +19,9 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
+from balai import addressing
 from balai.audit import gather
+from balai.flows import compile_for
 from balai.sites import INVENTORIES, load_site
 from lab import state
 
@@ -98,6 +100,11 @@ def main() -> None:
     objects = sum(sum(s["changes"].values()) for s in stacks)
     row(f"balai up, unchanged, {len(stacks)} stacks, {objects} objects ({objects / seconds:.1f} objects/s)", seconds)
     view = load_site(SITE)
+    country = [addressing.mall(n) for n in range(514)]
+    row(
+        "all flows compiled for the router of 514 malls",
+        median(lambda: [compile_for("router", view.flows, plan) for plan in country]),
+    )
     live = [m for m in view.machines if m.kind in ("router", "server")]
     ssh = os.environ["BALAI_SSH_CONFIG"]
     row(

@@ -19,6 +19,7 @@ VERBS = {
     "up": "stacks",
     "preview": "stacks",
     "flows": "flows",
+    "mall": "mall",
     "audit": "audit",
 }
 

@@ -31,7 +31,7 @@ def may(source: str, to: str, port: str, site: str, as_json: bool) -> int:
     """
     from balai.flows import simulate
 
-    view = _view(site)
+    view = view_of(site)
     try:
         is_port(port)
     except ValueError as error:
@@ -48,7 +48,8 @@ def may(source: str, to: str, port: str, site: str, as_json: bool) -> int:
     return 0 if verdict.permitted else 1
 
 
-def _view(site: str) -> SiteView:
+def view_of(site: str) -> SiteView:
+    """Return a mall by its name, or refuse the name in words."""
     path = INVENTORIES / "sites" / f"{site}.yml"
     if not path.exists():
         raise click.UsageError(f"there is no site {site!r}; inventories/sites holds a file for each")

@@ -28,8 +28,13 @@ def test_two_malls_never_share_an_address(a: int, b: int) -> None:
 def test_the_networks_of_a_mall_lie_in_it_and_apart(index: int) -> None:
     plan = addressing.mall(index)
     networks = [*plan.zones.values(), *plan.slots]
+    networks_v6 = [*plan.zones_v6.values(), *plan.slots_v6, plan.guests_v6]
 
-    assert len(plan.slots) == addressing.SLOTS
+    assert len(plan.slots) == len(plan.slots_v6) == addressing.SLOTS
+    assert all(network.subnet_of(plan.v6) for network in networks_v6)
+    assert len(set(networks_v6)) == len(networks_v6)
+    assert plan.overlay in addressing.OVERLAY
+    assert plan.overlay_v6 in addressing.OVERLAY_V6
     assert all(network.subnet_of(plan.whole) for network in networks)
     assert not any(a.overlaps(b) for a, b in combinations(networks, 2))
 
@@ -44,7 +49,12 @@ def test_the_pools_of_the_country_do_not_meet() -> None:
         addressing.GUESTS,
     ]
 
+    pools_v6 = [addressing.DATA_CENTRES_V6, addressing.MALLS_V6, addressing.OVERLAY_V6]
+
     assert not any(a.overlaps(b) for a, b in combinations(pools, 2))
+    assert not any(a.overlaps(b) for a, b in combinations(pools_v6, 2))
+    ends = {addressing.data_centre(n).overlay for n in range(addressing.LAST_DATA_CENTRE + 1)}
+    assert not ends & {addressing.mall(n).overlay for n in (0, addressing.LAST_MALL)}
 
 
 @pytest.mark.parametrize("index", [-1, addressing.LAST_MALL + 1])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, ip_address
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,21 +19,21 @@ from tests.ports import PORTS
 
 SITE = INVENTORIES / "sites" / "mpp-banyuwangi.yml"
 FLOWS = load_site(SITE).flows
-OUTSIDE = IPv4Address("198.51.100.10")
+OUTSIDE = {4: ip_address("198.51.100.10"), 6: ip_address("2001:db8::10")}
 MACHINES: dict[str, End] = {"server": "servers", "kiosk": "kiosks", "display": "displays"}
 
 
-def passes(rules: list[Rule], chain: str, source: IPv4Address, to: IPv4Address, port: str) -> bool:
+def passes(rules: list[Rule], chain: str, source: Any, to: Any, port: str) -> bool:
     """Judge a packet as nftables would: written on its own, from the rules alone."""
 
-    def inside(address: IPv4Address, networks: tuple[IPv4Network, ...], internet: bool) -> bool:
+    def inside(address: Any, networks: tuple[Any, ...], internet: bool) -> bool:
         if internet:
             return not any(address in network for network in PRIVATE)
         return not networks or any(address in network for network in networks)
 
     protocol, _, number = port.partition("/")
     return any(
-        rule.chain == chain
+        (rule.chain, rule.family) == (chain, source.version)
         and inside(source, rule.sources, rule.outside == "source")
         and inside(to, rule.destinations, rule.outside == "destination")
         and rule.protocol == protocol
@@ -41,12 +42,13 @@ def passes(rules: list[Rule], chain: str, source: IPv4Address, to: IPv4Address, 
     )
 
 
-def somebody(end: End, plan: addressing.MallPlan, host: int) -> IPv4Address:
+def somebody(end: End, plan: addressing.MallPlan, host: int, family: int = 4) -> Any:
     """Return an address of an end that is not the router's."""
     if end == "router":
-        return plan.zones[addressing.Zone.MANAGEMENT][1]
-    networks = networks_of(end, plan)
-    return networks[0][2 + host % 28] if networks else OUTSIDE
+        zones: Any = plan.zones if family == 4 else plan.zones_v6
+        return zones[addressing.Zone.MANAGEMENT][1]
+    networks = [network for network in networks_of(end, plan) if network.version == family]
+    return networks[0][2 + host % 28] if networks else OUTSIDE[family]
 
 
 @given(
@@ -55,9 +57,10 @@ def somebody(end: End, plan: addressing.MallPlan, host: int) -> IPv4Address:
     to=st.sampled_from(ENDS),
     host=st.integers(0, 27),
     port=st.sampled_from(PORTS),
+    family=st.sampled_from([4, 6]),
 )
 def test_the_router_lets_through_what_is_declared_and_nothing_else(
-    index: int, source: End, to: End, host: int, port: str
+    index: int, source: End, to: End, host: int, port: str, family: int
 ) -> None:
     plan = addressing.mall(index)
     rules = compile_for("router", FLOWS, plan)
@@ -65,7 +68,7 @@ def test_the_router_lets_through_what_is_declared_and_nothing_else(
         return  # what the router begins itself, and what stays in one network, passes no rule of its
     chain = "input" if to == "router" else "forward"
 
-    passed = passes(rules, chain, somebody(source, plan, host), somebody(to, plan, host + 1), port)
+    passed = passes(rules, chain, somebody(source, plan, host, family), somebody(to, plan, host + 1, family), port)
 
     assert passed == may(FLOWS, source, to, port).permitted
 
@@ -76,16 +79,18 @@ def test_the_router_lets_through_what_is_declared_and_nothing_else(
     kind=st.sampled_from(sorted(MACHINES)),
     host=st.integers(0, 27),
     port=st.sampled_from(PORTS),
+    family=st.sampled_from([4, 6]),
 )
 def test_a_machine_lets_in_what_is_declared_for_its_zone(
-    index: int, source: End, kind: str, host: int, port: str
+    index: int, source: End, kind: str, host: int, port: str, family: int
 ) -> None:
     plan = addressing.mall(index)
     own = MACHINES[kind]
     if source in (own, "router"):
         return
 
-    passed = passes(compile_for(kind, FLOWS, plan), "input", somebody(source, plan, host), somebody(own, plan, 5), port)  # type: ignore[arg-type]
+    ends = somebody(source, plan, host, family), somebody(own, plan, 5, family)
+    passed = passes(compile_for(kind, FLOWS, plan), "input", *ends, port)  # type: ignore[arg-type]
 
     assert passed == may(FLOWS, source, own, port).permitted
 
@@ -106,7 +111,9 @@ def test_every_address_of_a_mall_belongs_to_one_end() -> None:
     assert end_of(plan.zones[addressing.Zone.KIOSKS][1], plan) == "router"
     assert end_of(plan.slots[7][9], plan) == "offices"
     assert end_of(IPv4Address("10.0.0.9"), plan) == "data-centre"
-    assert end_of(OUTSIDE, plan) == "internet"
+    assert end_of(OUTSIDE[4], plan) == end_of(OUTSIDE[6], plan) == "internet"
+    assert end_of(plan.slots_v6[7][9], plan) == "offices"
+    assert end_of(plan.zones_v6[addressing.Zone.KIOSKS][1], plan) == "router"
     assert end_of(addressing.mall(4).zones[addressing.Zone.KIOSKS][40], plan) is None
 
 

@@ -1,0 +1,81 @@
+"""`balai mall`: what a mall's file makes of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from balai.cli.flows import view_of
+from balai.sites import SiteView
+from balai.text import say
+
+
+@click.group()
+def mall() -> None:
+    """The network and machines of a mall, as its file and the address ledger have them."""
+
+
+@mall.command()
+@click.argument("site")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def show(site: str, as_json: bool) -> None:
+    """Show the networks of SITE and its machines."""
+    from rich.console import Console
+    from rich.table import Table
+
+    view = view_of(site)
+    networks, machines = _networks(view), _machines(view)
+    if as_json:
+        click.echo(json.dumps({"site": site, "networks": networks, "machines": machines}))
+        return
+    console = Console()
+    table = Table(title=say("mall_networks", title=view.site.title), title_justify="left", box=None)
+    for column in ("mall_card", "mall_network", "mall_tag", "mall_ipv4", "mall_ipv6", "mall_pool"):
+        table.add_column(say(column), overflow="fold")
+    for row in networks:
+        table.add_row(*map(str, row.values()))
+    console.print(table)
+    table = Table(title=say("mall_machines"), title_justify="left", box=None)
+    for column in ("mall_machine", "mall_managed", "mall_management", "mall_own"):
+        table.add_column(say(column), overflow="fold")
+    for row in machines:
+        table.add_row(*map(str, row.values()))
+    console.print(table)
+
+
+def _networks(view: SiteView) -> list[dict[str, Any]]:
+    from balai.mall import dhcp_of, links_of
+
+    leased = {item["link"]: item for item in dhcp_of(view)}
+    rows = []
+    for link in links_of(view.machines[0], view):
+        v4, v6 = (str(address.network) for address in link.addresses) if link.addresses else ("", "")
+        pool = leased.get(link.name, {}).get("pool", "")
+        rows.append(
+            {
+                "card": link.name,
+                "network": " ".join(filter(None, (link.network, link.owner))),
+                "tag": link.tag or "",
+                "ipv4": v4,
+                "ipv6": v6,
+                "pool": pool,
+            }
+        )
+    return rows
+
+
+def _machines(view: SiteView) -> list[dict[str, Any]]:
+    from balai.mall import links_of
+
+    rows = []
+    for machine in view.machines:
+        links = links_of(machine, view)
+        own = " ".join(str(a.ip) for link in links[-1:] for a in link.addresses) if machine.kind != "router" else ""
+        rows.append({"machine": machine.name, "managed": "full", "management": machine.address, "own": own})
+    for enrolled in (m for m in view.enrolled if m.office is not None):
+        slot = next(o.slot for o in view.site.offices if o.agency == enrolled.office)
+        own = str(view.plan.slots[slot][enrolled.number or 0])
+        rows.append({"machine": enrolled.name, "managed": enrolled.managed, "management": "", "own": own})
+    return rows
