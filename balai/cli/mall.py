@@ -79,3 +79,19 @@ def _machines(view: SiteView) -> list[dict[str, Any]]:
         own = str(view.plan.slots[slot][enrolled.number or 0])
         rows.append({"machine": enrolled.name, "managed": enrolled.managed, "management": "", "own": own})
     return rows
+
+
+@mall.command()
+@click.argument("site")
+@click.option("--out", type=click.Path(dir_okay=False), help="File to write; standard output by default.")
+def draw(site: str, out: str | None) -> None:
+    """Draw the networks of SITE, what is in them and what they may begin, as SVG."""
+    from balai.mall import drawing
+
+    picture = drawing.draw(view_of(site))
+    if out:
+        from pathlib import Path
+
+        Path(out).write_text(picture, encoding="utf-8")
+    else:
+        click.echo(picture)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -169,15 +168,3 @@ def test_machines_of_another_mall_a_strange_office_and_things_given_twice_are_re
 
     keys = [problem.key for problem in refused.value.problems]
     assert keys == ["site", "machines[1].mac", "machines[2].number", "machines[3].office"]
-
-
-def test_a_mall_is_shown_with_its_networks_and_machines(balai) -> None:
-    shown = json.loads(balai("mall", "show", "mpp-banyuwangi", "--json").stdout)
-    table = balai("mall", "show", "mpp-banyuwangi", BALAI_LANG="id").stdout
-
-    cards = {row["card"]: row for row in shown["networks"]}
-    assert cards["off1"]["network"] == "offices imigrasi"
-    assert cards["off1"]["ipv6"] == "fd62:616c:6100:41::/64"
-    assert shown["machines"][1]["own"] == "10.64.1.10 fd62:616c:6100:1::a"
-    assert "alamat pinjaman" in table
-    assert balai("mall", "show", "mpp-nowhere").returncode == 2

@@ -1,0 +1,67 @@
+"""A mall's network as its file has it: printed, drawn, and told to the roles."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from balai.mall import dhcp_of, links_of, resolver_of, sockets_of
+from balai.sites import INVENTORIES, load_site
+
+SITES = sorted((INVENTORIES / "sites").glob("*.yml"))
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_a_mall_is_shown_with_its_networks_and_machines(balai) -> None:
+    shown = json.loads(balai("mall", "show", "mpp-banyuwangi", "--json").stdout)
+    table = balai("mall", "show", "mpp-banyuwangi", BALAI_LANG="id").stdout
+
+    cards = {row["card"]: row for row in shown["networks"]}
+    assert cards["off1"]["network"] == "offices imigrasi"
+    assert cards["off1"]["ipv6"] == "fd62:616c:6100:41::/64"
+    assert shown["machines"][1]["own"] == "10.64.1.10 fd62:616c:6100:1::a"
+    assert "alamat pinjaman" in table
+    assert balai("mall", "show", "mpp-nowhere").returncode == 2
+
+
+@pytest.mark.parametrize("path", SITES, ids=lambda path: path.stem)
+def test_every_mall_has_a_card_and_a_lease_for_each_of_its_networks(path: Path) -> None:
+    view = load_site(path)
+    router = view.machines[0]
+
+    names = [link.name for link in links_of(router, view)]
+    leased = dhcp_of(view)
+
+    assert len(set(names)) == len(names)
+    assert all(len(name) <= 15 for name in names), "what a kernel takes"
+    assert [item["link"] for item in leased] == [name for name in names if not name.startswith("wan")]
+    assert all(item["pool"] == "" for item in leased if item["link"] in ("srv", "kio", "dsp", "cam"))
+    assert {"udp/53", "udp/67", "udp/123", "tcp/22"} <= set(sockets_of(router, view))
+    assert resolver_of(view)["records"][0]["name"] == f"router-1.{view.site.name}.balai.internal"
+
+
+def test_the_picture_has_every_network_and_no_wire_through_a_box(balai, tmp_path: Path) -> None:
+    path = tmp_path / "mall.svg"
+
+    assert balai("mall", "draw", "mpp-banyuwangi", "--out", str(path)).returncode == 0
+
+    picture = ElementTree.parse(path).getroot()
+    words = [text.text for text in picture.iter(f"{SVG}text")]
+    for name in ("management", "offices imigrasi", "guests", "fibre", "10.64.8.32/27, fd62:616c:6100:41::/64"):
+        assert name in words
+    assert "→ data-centre: tcp/443" in words
+    boxes = [
+        tuple(float(box.attrib[key]) for key in ("x", "y", "width", "height"))
+        for box in picture.iter(f"{SVG}rect")
+        if "class" in box.attrib
+    ]
+    for wire in picture.iter(f"{SVG}polyline"):
+        points = [tuple(map(float, point.split(","))) for point in wire.attrib["points"].split()]
+        for (x1, y1), (x2, y2) in pairwise(points):
+            for x, y, width, height in boxes:
+                apart = max(x1, x2) <= x or min(x1, x2) >= x + width or max(y1, y2) <= y or min(y1, y2) >= y + height
+                assert apart, wire.attrib["points"]
