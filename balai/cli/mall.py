@@ -95,3 +95,12 @@ def draw(site: str, out: str | None) -> None:
         Path(out).write_text(picture, encoding="utf-8")
     else:
         click.echo(picture)
+
+
+@mall.command()
+@click.argument("site")
+def routeros(site: str) -> None:
+    """Print a RouterOS 7 script for the router of SITE; never run on a device here: try it on a bench first."""
+    from balai.mall import routeros as rendered
+
+    click.echo(rendered.render(view_of(site)), nl=False)

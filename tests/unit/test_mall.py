@@ -65,3 +65,20 @@ def test_the_picture_has_every_network_and_no_wire_through_a_box(balai, tmp_path
             for x, y, width, height in boxes:
                 apart = max(x1, x2) <= x or min(x1, x2) >= x + width or max(y1, y2) <= y or min(y1, y2) >= y + height
                 assert apart, wire.attrib["points"]
+
+
+def test_the_script_for_routeros_is_the_one_that_was_read(balai, root: Path) -> None:
+    golden = root / "tests/golden"
+    known = golden / "enrolment"
+
+    said = balai("mall", "routeros", "mpp-banyuwangi", BALAI_ENROLMENT=str(known)).stdout
+
+    assert said == (golden / "mpp-banyuwangi.rsc").read_text(), (
+        f"read the difference, then: BALAI_ENROLMENT={known.relative_to(root)} balai mall routeros mpp-banyuwangi "
+        "> tests/golden/mpp-banyuwangi.rsc"
+    )
+    accepted = [
+        line for line in said.splitlines() if "chain=forward action=accept" in line and "connection" not in line
+    ]
+    assert not any("in-interface=off1" in line for line in accepted), "the shared counter stays closed"
+    assert any("in-interface=off0 src-mac-address=02:00:00:00:00:01" in line for line in accepted)
