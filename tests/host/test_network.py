@@ -89,6 +89,7 @@ def calendar() -> Iterator[Callable[[str], None]]:
 
 @pytest.mark.parametrize("family", ["-4", "-6"])
 def test_an_office_opens_the_portal_of_the_data_centre_s_pod_through_the_overlay(family: str, run) -> None:
+    eventually(lambda: page(FIRST), 90, "other tests restart the router")
     before = _through_the_overlay()
 
     said = page(FIRST, family)

@@ -155,6 +155,8 @@ def receipt(home: Path) -> str:
 def refuse_invalid(module: AnsibleModule, files: list[dict]) -> None:
     """Fail when a file's own validation refuses it, in check mode too; nothing has been touched then."""
     for item in (f for f in files if f["validate"]):
+        if module.check_mode and module.get_bin_path(shlex.split(item["validate"])[0]) is None:
+            continue  # the real run will have installed it by then
         with tempfile.NamedTemporaryFile("w", suffix=Path(item["dest"]).suffix) as candidate:
             candidate.write(item["content"])
             candidate.flush()
