@@ -121,7 +121,7 @@ def load_site(path: Path) -> SiteView:
         if len(code) == 5 and code not in zones
     ]
     folder = enrolment_folder(root)
-    enrolled, more = _enrolment(folder, site)
+    enrolled, more = enrolment_of(site, folder)
     if problems := [*problems, *more]:
         raise DataError(problems)
     holidays = load(Calendar, yamlfile.read(root / "calendar.yml")).holidays
@@ -155,12 +155,16 @@ def _hubs(folder: Path, root: Path) -> Iterator[tuple[Hub, addressing.DataCentre
         yield hub, addressing.data_centre(load(DataCentre, yamlfile.read(path)).index)
 
 
-def _enrolment(folder: Path, site: Site) -> tuple[tuple[EnrolledMachine, ...], list[Problem]]:
+def enrolment_of(site: Site, folder: Path) -> tuple[tuple[EnrolledMachine, ...], list[Problem]]:
+    """Return the machines of a mall whose cards are known, and what is wrong with what is written of them."""
     path = folder / f"{site.name}.yml"
     if not path.exists():
         return (), []
-    document = yamlfile.read(path)
-    found = load(Enrolment, document)
+    try:
+        document = yamlfile.read(path)
+        found = load(Enrolment, document)
+    except DataError as error:
+        return (), error.problems
     offices = [office.agency for office in site.offices]
     problems = []
     if found.site != site.name:

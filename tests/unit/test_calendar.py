@@ -168,3 +168,14 @@ def test_machines_of_another_mall_a_strange_office_and_things_given_twice_are_re
 
     keys = [problem.key for problem in refused.value.problems]
     assert keys == ["site", "machines[1].mac", "machines[2].number", "machines[3].office"]
+
+
+def test_the_estate_is_refused_for_what_is_written_of_one_machine(balai, tmp_path: Path) -> None:
+    wrong = {"name": "pc-1", "office": "dukcapil", "mac": "02-00-00-00-00-01", "managed": "full"}
+    (tmp_path / "mpp-banyuwangi.yml").write_text(yaml.safe_dump({"site": "mpp-banyuwangi", "machines": [wrong]}))
+
+    done = balai("validate", BALAI_ENROLMENT=str(tmp_path))
+
+    assert done.returncode == 2
+    assert "machines[0].mac" in done.stderr
+    assert "Traceback" not in done.stderr
