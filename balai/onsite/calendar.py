@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 TICK = 1.0  # seconds between two looks at the calendar
 ASK_CLOCK_EVERY = 30.0  # seconds between two questions to the time service
+STEP = 60.0  # seconds that a server may put a clock back without a word
 TRUST_DAYS = 14  # how long a clock is believed that no server has confirmed
 ADD = Path("/run/balai/present.nft")  # read again by the firewall whenever its rules are loaded
 STAMP = Path("/var/lib/balai/calendar/stamp")  # latest time seen, latest time confirmed
@@ -95,31 +96,31 @@ class Clock:
     """
     Whether the time of this machine can be trusted.
 
-    It is when it has not gone back behind a time seen before, and a server has confirmed it within
-    TRUST_DAYS. What was seen is kept on disk: a reset clock is noticed after a power cut as well.
+    It is when a server has confirmed it within TRUST_DAYS and it has not gone back behind a time seen since.
+    What was seen is kept on disk, so that a clock that is reset is noticed after a power cut as well; a server may
+    put it right in either direction. No time before `not_before` is ever true.
     """
 
     def __init__(self, not_before: str, stamp: Path = STAMP) -> None:
         self._stamp = stamp
         self._asked = -ASK_CLOCK_EVERY
-        born = datetime.datetime.fromisoformat(not_before).replace(tzinfo=datetime.UTC).timestamp()
+        self._born = datetime.datetime.fromisoformat(not_before).replace(tzinfo=datetime.UTC).timestamp()
         try:
             self._seen, self._confirmed = map(float, stamp.read_text().split())
         except (OSError, ValueError):
-            self._seen, self._confirmed = born, 0.0
-        self._seen = max(self._seen, born)
+            self._seen, self._confirmed = self._born, 0.0
 
     def trusted(self, now: float) -> bool:
         """Return it, and keep what was learned."""
-        if now < self._seen - 60:  # a server may step a clock back a little
+        if now < self._born:
             return False
         if time.monotonic() - self._asked >= ASK_CLOCK_EVERY:
             self._asked = time.monotonic()
             if self.confirmed_by_server():
-                self._confirmed = now
+                self._seen = self._confirmed = now
             self._seen = max(self._seen, now)
             self._keep()
-        return 0 <= now - self._confirmed <= TRUST_DAYS * 86400
+        return now >= self._seen - STEP and -STEP <= now - self._confirmed <= TRUST_DAYS * 86400
 
     @staticmethod
     def confirmed_by_server() -> bool:
@@ -145,8 +146,8 @@ def loaded() -> set[str] | None:
     return {f'"{link}" . {mac}' for link, mac in pairs}
 
 
-def put(settings: dict[str, Any], offices: list[str]) -> None:
-    """Make the firewall let exactly these offices through, at once, and cut what the others have open."""
+def put(settings: dict[str, Any], offices: list[str], before: set[str]) -> None:
+    """Make the firewall let exactly these offices through, at once, and cut what others have open."""
     wanted = elements(settings, offices)
     lines = ["flush set inet balai present"]
     if wanted:
@@ -157,7 +158,8 @@ def put(settings: dict[str, Any], offices: list[str]) -> None:
     partial.replace(ADD)
     subprocess.run(["nft", "-f", str(ADD)], check=True)
     for name, office in settings["offices"].items():
-        for network in office["networks"] if name not in offices else []:
+        lost = any(element.startswith(f'"{office["link"]}"') for element in before - wanted)
+        for network in office["networks"] if lost or name not in offices else []:
             family = "ipv6" if ":" in network else "ipv4"
             for end in ("--orig-src", "--orig-dst"):
                 subprocess.run(["conntrack", "-D", "-f", family, end, network], capture_output=True, check=False)
@@ -174,7 +176,7 @@ def main() -> None:
         offices = present(settings, day, trusted)
         have = loaded()
         if have is not None and (have != elements(settings, offices) or said != (offices, trusted)):
-            put(settings, offices)
+            put(settings, offices, have)
             said = (offices, trusted)
             print(f"{day} trusted={trusted} present: {' '.join(offices) or 'none'}", flush=True)
         time.sleep(TICK)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,15 @@ def test_every_public_thing_has_a_docstring(path: Path) -> None:
 
     assert ast.get_docstring(tree)
     assert [n.name for n in public if not ast.get_docstring(n)] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "balai/onsite").glob("*.py")), ids=name)
+def test_what_runs_on_a_mall_s_machine_needs_the_standard_library_alone(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    imported |= {str(n.module) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+
+    assert {module.partition(".")[0] for module in imported} <= sys.stdlib_module_names
 
 
 def test_yaml_files_end_in_yml() -> None:

@@ -107,7 +107,19 @@ class TestClock:
         now = datetime.datetime(2026, 12, 2, tzinfo=datetime.UTC).timestamp()
         self.clock(tmp_path, monkeypatch, confirmed=True).trusted(now)
 
-        assert not self.clock(tmp_path, monkeypatch, confirmed=True).trusted(now - 3600)
+        assert not self.clock(tmp_path, monkeypatch, confirmed=False).trusted(now - 3600)
+        assert not self.clock(tmp_path, monkeypatch, confirmed=False).trusted(0)
+
+    def test_a_server_puts_right_one_that_once_ran_ahead(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = datetime.datetime(2026, 12, 2, tzinfo=datetime.UTC).timestamp()
+        assert not self.clock(tmp_path, monkeypatch, confirmed=False).trusted(now + 10 * 365 * 86400)
+        assert not self.clock(tmp_path, monkeypatch, confirmed=False).trusted(now)
+
+        assert self.clock(tmp_path, monkeypatch, confirmed=True).trusted(now)
+
+    def test_no_server_makes_a_time_before_the_release_true(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         assert not self.clock(tmp_path, monkeypatch, confirmed=True).trusted(0)
 
 
