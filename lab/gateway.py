@@ -102,6 +102,7 @@ def _names(names: list[str]) -> None:
         for name in names
         for address in (PLAN.gateways[PORTAL], PLAN.gateways_v6[PORTAL])
     ]
+    answers.append(f"--address=/{machines.SITE}.{DOMAIN}/203.0.113.66")  # a lie about a mall's own names
     listens = [f"--listen-address={PLAN.gateways[RESOLVER]}"]
     fixed = ["--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file=", "--no-resolv", "--no-hosts"]
     argv: list[str | Path] = ["dnsmasq", *fixed, "--bind-interfaces", "--local-ttl=5", *listens, *answers]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -104,3 +106,27 @@ def routeros(site: str) -> None:
     from balai.mall import routeros as rendered
 
     click.echo(rendered.render(view_of(site)), nl=False)
+
+
+@mall.command()
+@click.argument("site")
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="The day; today in the mall's own time by default.")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def counters(site: str, on: datetime.datetime | None, as_json: bool) -> None:
+    """Show which office has which counter of SITE on a day, as the router decides it."""
+    from balai.mall import calendar_of
+    from balai.onsite import calendar
+
+    view = view_of(site)
+    day = on.date() if on else datetime.datetime.now(ZoneInfo(view.timezone)).date()
+    settings = calendar_of(view)
+    open_today = calendar.present(settings, day, trusted=True)
+    given = {
+        a.counter: next((o for o in calendar.claims(settings["assignments"], a.counter, day) if o in open_today), None)
+        for a in view.site.assignments
+    }
+    if as_json:
+        click.echo(json.dumps({"site": site, "day": day.isoformat(), "counters": given}))
+        return
+    for counter, office in sorted(given.items()):
+        click.echo(say("mall_counter", day=day, counter=counter, office=office or say("mall_nobody")))

@@ -130,6 +130,21 @@ def test_rules_that_lock_everybody_out_are_put_back_and_the_technician_is_told(c
     assert ssh(f"sudo cat {RULES}").stdout == OPEN
 
 
+def test_a_change_after_which_something_else_no_longer_works_is_undone_although_a_session_can_be_opened(
+    change: Run,
+) -> None:
+    done = change({**rules(OPEN), "proof": f"test ! -e {RULES}"})  # as when the data centre is out of reach afterwards
+
+    assert done.returncode != 0
+    assert "mesin mengembalikan keadaan lama (undone (time over)" in done.stdout
+    assert ssh(f"test -e {RULES}").returncode != 0
+
+
+def test_what_never_worked_is_no_reason_to_undo_a_change(change: Run) -> None:
+    assert change({**rules(OPEN), "proof": "false"}).returncode == 0
+    assert ssh(f"sudo cat {RULES}").stdout == OPEN
+
+
 def test_a_file_that_its_own_program_refuses_touches_nothing(change: Run) -> None:
     done = change(rules("table inet broken {\n"))
 

@@ -82,3 +82,12 @@ def test_the_script_for_routeros_is_the_one_that_was_read(balai, root: Path) -> 
     ]
     assert not any("in-interface=off1" in line for line in accepted), "the shared counter stays closed"
     assert any("in-interface=off0 src-mac-address=02:00:00:00:00:01" in line for line in accepted)
+
+
+@pytest.mark.parametrize(("day", "office"), [("2026-12-02", "imigrasi"), ("2026-12-03", None), ("2026-12-09", None)])
+def test_whose_counter_it_is_on_a_day_is_answered(balai, day: str, office: str | None) -> None:
+    said = json.loads(balai("mall", "counters", "mpp-banyuwangi", "--on", day, "--json").stdout)
+
+    assert said["counters"] == {"1": "dukcapil", "2": office}
+    words = balai("mall", "counters", "mpp-banyuwangi", "--on", day, BALAI_LANG="id").stdout
+    assert f"{day}: loket 2: {office or 'tutup'}" in words
