@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 TICK = 1.0  # seconds between two looks at the calendar
-ASK_CLOCK_EVERY = 30.0  # seconds between two questions to the time service
+ASK_CLOCK_EVERY, ASK_AGAIN = 30.0, 3.0  # seconds between two questions to the time service, after a yes and after a no
 STEP = 60.0  # seconds that a server may put a clock back without a word
 TRUST_DAYS = 14  # how long a clock is believed that no server has confirmed
 ADD = Path("/run/balai/present.nft")  # read again by the firewall whenever its rules are loaded
@@ -103,7 +103,7 @@ class Clock:
 
     def __init__(self, not_before: str, stamp: Path = STAMP) -> None:
         self._stamp = stamp
-        self._asked = -ASK_CLOCK_EVERY
+        self._ask_at = 0.0
         self._born = datetime.datetime.fromisoformat(not_before).replace(tzinfo=datetime.UTC).timestamp()
         try:
             self._seen, self._confirmed = map(float, stamp.read_text().split())
@@ -114,9 +114,10 @@ class Clock:
         """Return it, and keep what was learned."""
         if now < self._born:
             return False
-        if time.monotonic() - self._asked >= ASK_CLOCK_EVERY:
-            self._asked = time.monotonic()
-            if self.confirmed_by_server():
+        if time.monotonic() >= self._ask_at:
+            confirmed = self.confirmed_by_server()
+            self._ask_at = time.monotonic() + (ASK_CLOCK_EVERY if confirmed else ASK_AGAIN)
+            if confirmed:
                 self._seen = self._confirmed = now
             self._seen = max(self._seen, now)
             self._keep()
