@@ -48,6 +48,11 @@ class Machine:
     number: int
     address: str
 
+    @property
+    def place(self) -> int:
+        """Its host number, the same in each network that it is in."""
+        return int(self.address.rpartition(".")[2])
+
 
 @dataclass(frozen=True)
 class SiteView:

@@ -99,7 +99,6 @@ def _router(view: SiteView) -> Iterator[Link]:
 
 def _other(machine: Machine, view: SiteView) -> Iterator[Link]:
     plan, zone = view.plan, _ZONE_OF.get(machine.kind)
-    number = int(machine.address.rpartition(".")[2])
     for place in (Zone.MANAGEMENT, zone) if zone else (Zone.MANAGEMENT,):
         v4, v6 = plan.zones[place], plan.zones_v6[place]
         out = place is (zone or Zone.MANAGEMENT)
@@ -107,7 +106,7 @@ def _other(machine: Machine, view: SiteView) -> Iterator[Link]:
             name=NAMES[place],
             network=place.value,
             tag=_FIRST_ZONE_TAG + list(Zone).index(place),
-            addresses=_addresses(v4, v6, number),
+            addresses=_addresses(v4, v6, machine.place),
             gateways=(str(v4[1]), str(v6[1])) if out else (),
         )
 

@@ -51,7 +51,7 @@ def dhcp_of(view: SiteView) -> list[dict[str, Any]]:
     A network without a pool serves enrolled machines only: a strange one in the kiosks' network gets nothing.
     """
     by_name = {machine.name: machine for machine in view.machines}
-    result = []
+    result: list[dict[str, Any]] = []
     for link in links_of(view.machines[0], view):
         if not link.addresses:
             continue
@@ -61,12 +61,12 @@ def dhcp_of(view: SiteView) -> list[dict[str, Any]]:
         for machine in view.enrolled:
             planned = by_name.get(machine.name)
             if machine.office is not None and machine.office == link.owner:
-                reserved.append(
-                    {"mac": machine.mac, "address": str(network[machine.number or 0]), "name": machine.name}
-                )
+                place = machine.number or 0
             elif planned and link.network == f"{planned.kind}s":
-                number = int(planned.address.rpartition(".")[2])
-                reserved.append({"mac": machine.mac, "address": str(network[number]), "name": machine.name})
+                place = planned.place
+            else:
+                continue
+            reserved.append({"mac": machine.mac, "address": str(network[place]), "name": machine.name})
         if link.network == "offices":
             pool = (network[LAST_NUMBER + 1], network[-2])
         elif link.network == "guests":
@@ -75,6 +75,7 @@ def dhcp_of(view: SiteView) -> list[dict[str, Any]]:
             pool = (network[_ZONE_POOL[0]], network[_ZONE_POOL[1]])
         result.append(
             {
+                "id": len(result) + 1,
                 "link": link.name,
                 "network": str(network),
                 "router": str(network[1]),
@@ -84,12 +85,11 @@ def dhcp_of(view: SiteView) -> list[dict[str, Any]]:
                 "reserved": reserved,
             }
         )
-    return [{**item, "id": number} for number, item in enumerate(result, start=1)]
+    return result
 
 
 def resolver_of(view: SiteView) -> dict[str, Any]:
     """Return whom the resolver answers, the names it knows by itself, and where it asks for the nation's."""
-    own = {link.name: link for link in links_of(view.machines[0], view)}
     own_zone = f"{view.site.name}.{DOMAIN}"
     records: list[dict[str, str]] = []
     for machine in view.machines:
@@ -100,7 +100,7 @@ def resolver_of(view: SiteView) -> dict[str, Any]:
     return {
         "zone": own_zone,
         "records": records,
-        "listens": [str(a.ip) for link in own.values() for a in link.addresses],
+        "listens": [str(a.ip) for link in links_of(view.machines[0], view) for a in link.addresses],
         "serves": merged(asking(view, 53)),
         "national": DOMAIN,
         "national_servers": [str(plan.gateways[RESOLVER]) for _, plan in view.hubs],
@@ -141,7 +141,6 @@ def uplinks_of(view: SiteView) -> dict[str, Any]:
 
 def calendar_of(view: SiteView) -> dict[str, Any]:
     """Return what `balai.onsite.calendar` is told; no time before the week of the release can be true."""
-    plan = view.plan
     year, week = map(int, view.site.release.split("."))
     return {
         "timezone": view.timezone,
@@ -149,11 +148,12 @@ def calendar_of(view: SiteView) -> dict[str, Any]:
         "holidays": list(view.holidays),
         "assignments": [a.model_dump() for a in view.site.assignments],
         "offices": {
-            office.agency: {
-                "link": f"off{office.slot}",
-                "networks": [str(plan.slots[office.slot]), str(plan.slots_v6[office.slot])],
-                "machines": sorted(m.mac for m in view.enrolled if m.office == office.agency),
+            link.owner: {
+                "link": link.name,
+                "networks": [str(address.network) for address in link.addresses],
+                "machines": sorted(m.mac for m in view.enrolled if m.office == link.owner),
             }
-            for office in view.site.offices
+            for link in links_of(view.machines[0], view)
+            if link.network == "offices"
         },
     }

@@ -20,7 +20,7 @@ class EnrolledMachine(Model):
 
     Attributes:
         managed: full has roles (a machine of the address plan); network-only has a network, never a role;
-            observed is read by `balai mall survey` too.
+            observed may be read as well, and never changed.
         office: Whose it is; None for a machine of the address plan.
         number: Its place in the office's network.
     """
