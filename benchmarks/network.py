@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -21,6 +23,7 @@ from rich.table import Table
 from lab import internet, machines, state
 
 ROUTER = next(host for host in machines.hosts() if host.kind == "router")
+PEER = Path(__file__).parent / "peer"  # with one action: Ansible calls whatever lies in such a folder
 OFFICES = machines.visitors()[:2]
 SERVE = (
     "import socket, time\nd = socket.create_server(('{address}', 443), backlog=64)\nwhile True: d.accept()[0].close()"
@@ -67,19 +70,36 @@ def flip() -> float:
     return max(times) - midnight
 
 
-def playbook(folder: str, **env: str) -> tuple[float, str]:
-    """Return how long an unchanged run takes from a folder, and what it did."""
-    playbook = [str(state.CHECKOUT / "site.yml"), "-i", str(state.CHECKOUT / f"inventories/sites/{machines.SITE}.yml")]
+def playbook(checkout: Path, folder: str, **env: str) -> tuple[float, str]:
+    """Return how long an unchanged run takes from a folder, and what it took."""
+    site = str(state.CHECKOUT / f"inventories/sites/{machines.SITE}.yml")
+    argv = ["ansible-playbook", str(checkout / "site.yml"), "-i", site, "--limit", "localhost,routers,servers"]
+    words = {"cwd": folder, "env": {**os.environ, **env}, "capture_output": True, "text": True, "check": True}
     began = time.perf_counter()
-    done = subprocess.run(
-        ["ansible-playbook", *playbook, "--limit", "localhost,routers,servers"],
-        cwd=folder,
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return time.perf_counter() - began, " ".join(re.findall(r"ok=\d+\s+changed=\d+", done.stdout)[1:])
+    done = subprocess.run(argv, **words)  # type: ignore[call-overload]
+    took = time.perf_counter() - began
+    tasks = re.findall(r"-router-1 .*ok=(\d+)\s+changed=(\d+)", done.stdout)[0]
+    traffic = subprocess.run([*argv, "-vvv"], **words).stdout  # type: ignore[call-overload]
+    address = re.search(r"<([\d.]+)> ESTABLISH SSH", traffic)
+    trips = len(re.findall(rf"<{re.escape(address[1])}> SSH: EXEC ", traffic)) if address else 0
+    return took, f"router: {tasks[0]} tasks, {tasks[1]} changed, {trips} round trips"
+
+
+def far(folder: str) -> dict[str, str]:
+    """Return what makes Ansible's connections take 20 ms each way."""
+    command = f"{sys.executable} -m benchmarks.distance %h %p 0.02"
+    return {"ANSIBLE_SSH_EXTRA_ARGS": f"-o 'ProxyCommand={command}'", "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{folder}/cp"}
+
+
+def as_usual(folder: Path) -> Path:
+    """Return a copy of the roles that sets file after file by Ansible's own modules."""
+    shutil.copytree(state.CHECKOUT / "roles", folder / "roles")
+    shutil.copy(state.CHECKOUT / "site.yml", folder)
+    for tasks in folder.glob("roles/*/tasks/*.yml"):
+        text = tasks.read_text().replace("balai.mall.files:", "one_by_one:")
+        tasks.write_text(re.sub(r"  when: \w+ is not subset.*\n", "", text))
+    shutil.copytree(PEER, folder / "action_plugins")
+    return folder
 
 
 def main() -> None:
@@ -97,13 +117,18 @@ def main() -> None:
         table.add_row("calendar: from midnight to the last answer of yesterday's office", f"{flip():.2f}")
         server.kill()
     with tempfile.TemporaryDirectory() as elsewhere:
-        roles = str(state.CHECKOUT / "roles")
-        ours, did = playbook(str(state.CHECKOUT))
-        plain, _ = playbook(elsewhere, ANSIBLE_ROLES_PATH=roles, ANSIBLE_PIPELINING="False")
-        table.add_row(
-            f"site.yml, unchanged ({did})", f"{ours:.1f}", "Ansible's defaults", f"{plain:.1f}", f"{plain / ours:.2f}"
-        )
-    Console(width=150).print(table)
+        peers = {
+            "under Ansible's defaults": state.CHECKOUT,
+            "the same, and file after file by Ansible's own modules": as_usual(Path(elsewhere)),
+        }
+        for where, env in {"in the same building": {}, "40 ms away": far(elsewhere)}.items():
+            ours, did = playbook(state.CHECKOUT, str(state.CHECKOUT), **env)
+            for name, checkout in peers.items():
+                plainly = {"ANSIBLE_ROLES_PATH": str(checkout / "roles"), "ANSIBLE_PIPELINING": "False"}
+                plain, theirs = playbook(checkout, elsewhere, **plainly, **env)
+                row = (f"{name} ({theirs})", f"{plain:.1f}", f"{plain / ours:.2f}")
+                table.add_row(f"site.yml, unchanged, {where} ({did})", f"{ours:.1f}", *row)
+    Console(width=230).print(table)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,19 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import stat
 import subprocess
-import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.balai.mall.plugins.module_utils.settled import (
+    FILE,
+    current,
+    difference,
+    differing,
+    holds,
+    refuse_invalid,
+)
 
 DOCUMENTATION = r"""
 module: cord
@@ -49,6 +56,10 @@ options:
       validate: {description: "Command that refuses a wrong file; %s is its place.", type: str}
   reload:
     description: Shell command that puts the files into force, after a change as after an undo.
+    type: str
+    default: ""
+  holds:
+    description: Shell command that succeeds while the files are in force; when it fails they are put into force anew.
     type: str
     default: ""
   proof:
@@ -130,19 +141,6 @@ fi
 """
 
 
-def current(path: Path) -> tuple[str | None, int]:
-    """Return a file's text and mode; None when it is not there."""
-    try:
-        return path.read_text(), stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:
-        return None, 0
-
-
-def differing(files: list[dict]) -> list[dict]:
-    """Return the files that are not as they are to be."""
-    return [f for f in files if current(Path(f["dest"])) != (f["content"], int(f["mode"], 8))]
-
-
 def receipt(home: Path) -> str:
     """Return what became of the last change."""
     for where in ("armed", "undone", "confirmed"):
@@ -150,20 +148,6 @@ def receipt(home: Path) -> str:
             note = home / where / "receipt"
             return note.read_text().strip() if note.exists() else "applied and not confirmed yet"
     return "there was no change"
-
-
-def refuse_invalid(module: AnsibleModule, files: list[dict]) -> None:
-    """Fail when a file's own validation refuses it, in check mode too; nothing has been touched then."""
-    for item in (f for f in files if f["validate"]):
-        if module.check_mode and module.get_bin_path(shlex.split(item["validate"])[0]) is None:
-            continue  # the real run will have installed it by then
-        with tempfile.NamedTemporaryFile("w", suffix=Path(item["dest"]).suffix) as candidate:
-            candidate.write(item["content"])
-            candidate.flush()
-            argv = [part.replace("%s", candidate.name) for part in shlex.split(item["validate"])]
-            rc, out, err = module.run_command(argv)
-        if rc != 0:
-            module.fail_json(msg=f"{item['dest']} would be refused: {(err or out).strip()}")
 
 
 def stage(module: AnsibleModule, home: Path, files: list[dict]) -> None:
@@ -230,15 +214,7 @@ def apply(module: AnsibleModule, home: Path) -> None:
     """Apply what differs; say so only, in check mode."""
     files = differing(module.params["files"])
     refuse_invalid(module, files)
-    diff = [
-        {
-            "before": current(Path(f["dest"]))[0] or "",
-            "after": f["content"],
-            "before_header": f["dest"],
-            "after_header": f["dest"],
-        }
-        for f in files
-    ]
+    changed = bool(files) or not holds(module, module.params["holds"])
     if (home / "armed").is_dir() and not module.check_mode:
         timer = f"balai-cord-{module.params['name']}.timer"
         if module.run_command(["systemctl", "is-active", "--quiet", timer])[0] == 0:
@@ -247,12 +223,14 @@ def apply(module: AnsibleModule, home: Path) -> None:
             )
         module.run_command(["sh", str(home / "armed/undo"), "its run was killed before the undo was armed"])
         files = differing(module.params["files"])
-    if files and not module.check_mode:
+        changed = changed or bool(files)
+    result = {"changed": changed, "diff": difference(files)}
+    if changed and not module.check_mode:
         home.mkdir(parents=True, exist_ok=True)
         ensure_boot_unit(module)
         stage(module, home, files)
         arm(module, home)
-    module.exit_json(changed=bool(files), diff=diff, receipt=receipt(home))
+    module.exit_json(**result, receipt=receipt(home))
 
 
 def session_start() -> float | None:
@@ -299,18 +277,14 @@ def confirm(module: AnsibleModule, home: Path) -> None:
 
 def main() -> None:
     """Run the module."""
-    file = {
-        "dest": {"type": "path", "required": True},
-        "content": {"type": "str", "required": True},
-        "mode": {"type": "str", "default": "0644"},
-        "validate": {"type": "str"},
-    }
+    file = {**FILE, "content": {"type": "str", "required": True}}
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["applied", "confirmed"], "default": "applied"},
             "files": {"type": "list", "elements": "dict", "options": file, "default": []},
             "reload": {"type": "str", "default": ""},
+            "holds": {"type": "str", "default": ""},
             "proof": {"type": "str", "default": ""},
             "seconds": {"type": "int", "default": 60},
         },
