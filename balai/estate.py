@@ -19,6 +19,7 @@ from balai.models import (
     Calendar,
     Cluster,
     DataCentre,
+    Flow,
     Flows,
     LedgerEntry,
     Model,
@@ -50,6 +51,7 @@ class Estate:
     sizes: Sizes
     ledger: dict[str, int]
     calendar: Calendar
+    flows: tuple[Flow, ...]
 
     def tenants_of(self, cluster: str) -> list[Tenant]:
         """Return the tenants that are placed on a cluster, by name."""
@@ -95,7 +97,7 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
     ledger = {e.site: e.index for e in collect(lambda: table(LedgerEntry, root / "addresses.csv"))}
     calendar = collect(lambda: load(Calendar, yamlfile.read(root / "calendar.yml")))
     sizes = collect(lambda: load(Sizes, yamlfile.read(root / "site_sizes.yml")))
-    collect(lambda: load(Flows, yamlfile.read(root / "flows.yml")))
+    flows = collect(lambda: _flows(root, documents))
     data_centres, clusters = folder(DataCentre, "data_centres"), folder(Cluster, "clusters")
     tenants, sites = folder(Tenant, "tenants"), folder(Site, "sites")
     if not problems:
@@ -110,11 +112,17 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
             sizes=sizes[0],
             ledger=ledger,
             calendar=calendar[0],
+            flows=tuple(flows),
         )
         problems.extend(_crosscheck(estate, documents))
     if problems:
         raise DataError(problems)
     return estate
+
+
+def _flows(root: Path, documents: dict[str, Document]) -> list[Flow]:
+    documents["Flows"] = yamlfile.read(root / "flows.yml")
+    return load(Flows, documents["Flows"]).flows
 
 
 def _one(model: type[_M], path: Path, documents: dict[str, Document]) -> _M:
@@ -169,6 +177,7 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
     yield from _shared(documents, "Tenant", {t.name: t.group for t in estate.tenants.values()}, "group")
     for tenant in estate.tenants.values():
         yield from _tenant_problems(estate, tenant, documents[f"Tenant:{tenant.name}"])
+    yield from _flow_problems(estate, documents["Flows"])
 
 
 def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iterable[Problem]:
@@ -189,6 +198,26 @@ def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iter
             yield unknown(document, ("reaches", n, "tenant"), reach.tenant, "tenant", list(estate.tenants))
         elif reach.service not in (names := [s.name for s in other.services]):
             yield unknown(document, ("reaches", n, "service"), reach.service, f"service of {other.name}", names)
+
+
+def _flow_problems(estate: Estate, document: Document) -> Iterable[Problem]:
+    services = {f"{t.name}/{s.name}": t for t in estate.tenants.values() for s in t.services}
+    for n, flow in enumerate(estate.flows):
+        for m, code in enumerate(flow.regions):
+            if len(code) == 5 and code not in estate.regions:
+                yield unknown(document, ("flows", n, "regions", m), code, "region", list(estate.regions))
+        for m, service in enumerate(flow.services):
+            if service not in services:
+                yield unknown(document, ("flows", n, "services", m), service, "service of a tenant", list(services))
+            elif (region := services[service].region) and flow.regions != [region]:
+                yield Problem(
+                    file=document.name,
+                    line=document.line(("flows", n, "services", m)),
+                    key=f"flows[{n}].services[{m}]",
+                    given=repr(service),
+                    bound=f"{services[service].name} is a tenant of region {region} alone",
+                    fix=f"Name it in a flow of its own with regions: ['{region}'].",
+                )
 
 
 def _shared(documents: dict[str, Document], model: str, values: dict[str, str], key: str) -> Iterable[Problem]:

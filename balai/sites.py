@@ -135,7 +135,11 @@ def load_site(path: Path) -> SiteView:
         sizes=load(Sizes, yamlfile.read(root / "site_sizes.yml")),
         index=ledger[site.name],
         timezone=next(iter(zones.values()), "Asia/Jakarta"),
-        flows=tuple(load(Flows, yamlfile.read(root / "flows.yml")).flows),
+        flows=tuple(
+            flow
+            for flow in load(Flows, yamlfile.read(root / "flows.yml")).flows
+            if not flow.regions or set(flow.regions) & set(site.regions)
+        ),
         # A holiday that was only recalled closes nothing: somebody has to read the decree first.
         holidays=tuple(h.date for h in holidays if h.verification not in ("recalled", "unknown")),
         enrolled=enrolled,

@@ -8,14 +8,16 @@ resolver for balai.internal, time servers): kept software with the few lines tha
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
 from balai import addressing
+from balai.flows import DOMAIN, host_of, named
 from balai.kube import Cluster
-from balai.mall import DOMAIN, PORTAL, RESOLVER, TIME, hub_peer
-from balai.models import Tenant
+from balai.mall import PORTAL, RESOLVER, TIME, hub_peer
+from balai.models import Flow, Tenant
 from lab import control_plane, internet, machines, network, pki, processes, state, trees
 
 GROUP = "gateway"
@@ -72,27 +74,24 @@ def admit() -> str:
     return f"{admitted} mall(s) joined"
 
 
-def name_of(tenant: Tenant) -> str:
-    """Return the name by which malls reach a tenant's public service."""
-    return f"{tenant.name}.{CLUSTER}.{DOMAIN}"
-
-
-def publish(cluster: Cluster, tenants: list[Tenant]) -> str:
-    """Serve the public services of tenants over TLS, each under its name, from its pods."""
-    public = [(t, s) for t in tenants for s in t.services if s.public]
+def publish(cluster: Cluster, tenants: list[Tenant], flows: Iterable[Flow]) -> str:
+    """Serve what malls may begin with over TLS, each service under its name, from its pods."""
+    open_to_malls = named(flows)
+    public = [(t, s, host_of(f"{t.name}/{s.name}")) for t in tenants for s in t.services]
+    public = [(t, s, host) for t, s, host in public if f"{t.name}/{s.name}" in open_to_malls]
     authority = pki.Authority(state.PKI, "gateway")
-    certificate, key = authority.leaf("services", hosts=[name_of(t) for t, _ in public])
+    certificate, key = authority.leaf("services", hosts=[host for *_, host in public])
     sections = [f"foreground = yes\npid =\nsyslog = no\ncert = {certificate}\nkey = {key}\nsslVersionMin = TLSv1.2\n"]
     for family, address in (("4", PLAN.gateways[PORTAL]), ("6", PLAN.gateways_v6[PORTAL])):
-        for n, (tenant, service) in enumerate(public):
+        for n, (tenant, service, host) in enumerate(public):
             path = f"/api/v1/namespaces/{tenant.namespace}/services/{service.name}"
             spec = cluster.request("GET", path)["spec"]
-            place = f"accept = {address}:443" if n == 0 else f"sni = first-{family}:{name_of(tenant)}"
-            title = f"first-{family}" if n == 0 else f"{tenant.name}-{family}"
+            place = f"accept = {address}:443" if n == 0 else f"sni = first-{family}:{host}"
+            title = f"first-{family}" if n == 0 else f"{tenant.name}-{service.name}-{family}"
             sections.append(f"[{title}]\n{place}\nconnect = {spec['clusterIP']}:{spec['ports'][0]['port']}\n")
     config = state.write(state.ROOT / "stunnel.conf", "\n".join(sections))
     processes.ensure("stunnel", ["stunnel4", config], group=GROUP, netns=control_plane.NETNS)
-    _names([name_of(t) for t, _ in public])
+    _names([host for *_, host in public])
     return f"{len(public)} services"
 
 

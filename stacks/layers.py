@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -19,7 +20,8 @@ from balai.components.guard import guard
 from balai.components.tenant_space import TenantSpaceArgs, tenant_namespace
 from balai.errors import DataError, shown
 from balai.estate import Estate, load_estate
-from balai.models import Cluster, Tenant
+from balai.flows import named
+from balai.models import Cluster, Flow, Tenant
 from balai.rules import files
 from balai.rules.lens import POD_KINDS
 
@@ -44,7 +46,7 @@ def _program(stack: str, estate: Estate) -> None:
     cluster_name, _, tenant_name = rest.partition(".")
     cluster, tenant = estate.clusters.get(cluster_name), estate.tenants.get(tenant_name)
     if layer == "foundation" and cluster and not tenant_name:
-        foundation(cluster)
+        foundation(cluster, estate.flows)
     elif layer == "tenant" and cluster and tenant and tenant.status == "decommissioning":
         raise pulumi.RunError(f"tenant {tenant.name} is decommissioning: its stack is no longer brought up.")
     elif layer == "tenant" and cluster and tenant:
@@ -57,10 +59,10 @@ def _program(stack: str, estate: Estate) -> None:
         )
 
 
-def foundation(cluster: Cluster) -> None:
+def foundation(cluster: Cluster, flows: Sequence[Flow]) -> None:
     """Declare the baseline of one cluster."""
     guard(cluster.given)
-    Foundation("foundation", cluster, pulumi.ResourceOptions(provider=_provider(cluster)))
+    Foundation("foundation", cluster, flows, pulumi.ResourceOptions(provider=_provider(cluster)))
 
 
 def tenant_stack(estate: Estate, cluster: Cluster, tenant: Tenant) -> None:
@@ -119,7 +121,13 @@ def _space_args(estate: Estate, cluster: Cluster, tenant: Tenant) -> TenantSpace
         for reach in other.reaches:
             if reach.tenant == tenant.name:
                 reached_by[ports[tenant.name][reach.service]].append(other.name)
-    return TenantSpaceArgs(tenant=tenant, cluster=cluster.name, reached=dict(reached), reached_by=dict(reached_by))
+    return TenantSpaceArgs(
+        tenant=tenant,
+        cluster=cluster.name,
+        reached=dict(reached),
+        reached_by=dict(reached_by),
+        named=frozenset(s.name for s in tenant.services if f"{tenant.name}/{s.name}" in named(estate.flows)),
+    )
 
 
 def _provider(cluster: Cluster) -> k8s.Provider:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from balai.models import Cluster
+from balai.flows import gateway_policies
+from balai.models import Cluster, Flow
 from balai.rules import admission, load_rules
 from balai.rules.exceptions import load_exceptions
 from balai.rules.lens import LABEL
@@ -55,14 +57,23 @@ class Foundation(pulumi.ComponentResource):
     The baseline of one cluster.
 
     Builds, all as children: the namespaces of the platform, the priority classes by category, the
-    role that tenants' groups are bound to, the parameter object, and the admission policies
-    compiled from the rules.
+    role that tenants' groups are bound to, the gateway's network policies compiled from the flows,
+    the parameter object, and the admission policies compiled from the rules.
     """
 
-    def __init__(self, name: str, cluster: Cluster, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, cluster: Cluster, flows: Sequence[Flow], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("balai:cluster:Foundation", name, None, opts)
         system = self._namespace(f"{name}-system", admission.PARAMS_NAMESPACE, "system")
-        self._namespace(f"{name}-gateway", GATEWAY, "gateway")
+        gateway = self._namespace(f"{name}-gateway", GATEWAY, "gateway")
+        for label, spec in gateway_policies(flows, f"{LABEL}tenant").items():
+            k8s.networking.v1.NetworkPolicy(
+                f"{name}-gateway-{label}",
+                metadata={"name": label, "namespace": GATEWAY},
+                spec=spec,
+                opts=self._child(gateway),
+            )
         for category, value in PRIORITIES.items():
             k8s.scheduling.v1.PriorityClass(
                 f"{name}-priority-{category}",

@@ -9,11 +9,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from balai.components.foundation import GATEWAY, TENANT_ROLE
+from balai.flows.services import NAMESPACE_NAME, dns_policy
 from balai.models import Tenant
 from balai.rules.lens import LABEL
 
 Json = dict[str, Any]
-NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +26,14 @@ class TenantSpaceArgs:
         cluster: Name of the cluster it is on; the tenant must be placed there.
         reached: Ports of the services that other tenants' `reaches` name, by tenant name.
         reached_by: For each own service's port, the tenants that need it.
+        named: Own services that flows let malls begin with.
     """
 
     tenant: Tenant
     cluster: str
     reached: dict[str, list[int]]
     reached_by: dict[int, list[str]]
+    named: frozenset[str]
 
     def __post_init__(self) -> None:
         if self.cluster not in self.tenant.clusters:
@@ -144,24 +146,10 @@ def tenant_namespace(tenant: Tenant) -> Json:
 def network_policies(args: TenantSpaceArgs) -> dict[str, Json]:
     """Return the tenant's network policies by name: nothing, then only what is declared."""
     tenant = args.tenant
-    ports = [{"protocol": "TCP", "port": s.port} for s in tenant.services if s.public]
+    ports = [{"protocol": "TCP", "port": s.port} for s in tenant.services if s.public or s.name in args.named]
     policies: dict[str, Json] = {
         "default-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
-        "allow-dns": {
-            "podSelector": {},
-            "policyTypes": ["Egress"],
-            "egress": [
-                {
-                    "to": [
-                        {
-                            "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: "kube-system"}},
-                            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-                        }
-                    ],
-                    "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")],
-                }
-            ],
-        },
+        "allow-dns": dns_policy(),
     }
     if ports:
         policies["allow-gateway"] = {

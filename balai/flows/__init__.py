@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from balai.flows.compiled import Rule, compile_for, networks_of
+from balai.flows.services import DOMAIN, allow_list, gateway_policies, host_of, named
 from balai.flows.simulate import Verdict, may
 
-__all__ = ["Rule", "Verdict", "compile_for", "may", "networks_of"]
+__all__ = [
+    "DOMAIN",
+    "Rule",
+    "Verdict",
+    "allow_list",
+    "compile_for",
+    "gateway_policies",
+    "host_of",
+    "may",
+    "named",
+    "networks_of",
+]

@@ -9,7 +9,7 @@ to say, so that the rules are the same whatever a mall's sockets are called.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
@@ -91,15 +91,15 @@ def networks_of(end: End, plan: MallPlan) -> list[Network]:
 
 
 def compile_for(kind: Kind, flows: Sequence[Flow], plan: MallPlan) -> list[Rule]:
-    """Return the rules of one kind of machine of a mall, in the order of the flows."""
-    return [
-        rule
-        for flow in flows
-        for port in flow.ports
-        for source in flow.sources
-        for to in flow.to
-        for rule in _rules(kind, flow, port, source, to, plan)
-    ]
+    """Return the rules of one kind of machine of a mall, in the order of the flows; none says what one before says."""
+    rules: dict[Rule, Rule] = {}
+    for flow in flows:
+        for port in flow.ports:
+            for source in flow.sources:
+                for to in flow.to:
+                    for rule in _rules(kind, flow, port, source, to, plan):
+                        rules.setdefault(replace(rule, flow=""), rule)
+    return list(rules.values())
 
 
 def _rules(kind: Kind, flow: Flow, port: str, source: End, to: End, plan: MallPlan) -> Iterator[Rule]:

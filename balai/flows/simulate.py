@@ -29,9 +29,14 @@ def end_of(address: IPv4Address | IPv6Address, plan: MallPlan) -> End | None:
     return None if any(address in network for network in PRIVATE) else "internet"
 
 
-def may(flows: Sequence[Flow], source: End, to: End, port: str) -> Verdict:
-    """Return whether `source` may begin a conversation with `to` on a port (tcp/443, udp/53, icmp)."""
+def may(flows: Sequence[Flow], source: End, to: End, port: str, service: str = "") -> Verdict:
+    """
+    Return whether `source` may begin a conversation with `to` on a port (tcp/443, udp/53, icmp).
+
+    With `service`, whether that service (`tenant/service`) of a data centre is what the conversation may be with.
+    """
     for flow in flows:
-        if source in flow.sources and to in flow.to and port in flow.ports:
+        meant = not service or service in flow.services
+        if source in flow.sources and to in flow.to and port in flow.ports and meant:
             return Verdict(permitted=True, flow=flow.name, why=flow.why)
     return Verdict(permitted=False, flow="", why="")

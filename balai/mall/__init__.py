@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from balai.mall.links import Link, links_of
 from balai.mall.services import (
-    DOMAIN,
     PORTAL,
     RESOLVER,
     TIME,
@@ -20,7 +19,6 @@ from balai.mall.services import (
 )
 
 __all__ = [
-    "DOMAIN",
     "PORTAL",
     "RESOLVER",
     "TIME",

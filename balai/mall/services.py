@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Any
 
-from balai.flows import compile_for
+from balai.flows import DOMAIN, compile_for
 from balai.flows.compiled import Kind, Network
 from balai.mall.links import links_of
 from balai.models.enrolment import LAST_NUMBER
 from balai.sites import Machine, SiteView
 
-DOMAIN = "balai.internal"
 # Host numbers in a data centre's network of gateways.
 RESOLVER, TIME, PORTAL = 53, 123, 10
 OVERLAY_PORT = 51820

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from balai.models.base import Model, Name, Text
+from balai.models.base import Model, Name, RegionCode, Text
 
 # Zones of the mall; `offices` are all office slots, `router` the router itself, `internet` what no address plan
 # knows, `data-centre` what lies behind the overlay.
@@ -36,6 +36,7 @@ def is_port(value: str) -> str:
 
 
 Port = Annotated[str, AfterValidator(is_port)]
+ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$")]
 
 
 class Flow(Model):
@@ -46,6 +47,8 @@ class Flow(Model):
         sources: Who may begin the conversation (`from` in the file).
         to: With whom.
         ports: tcp/<n>, udp/<n> or icmp (echo).
+        services: Which services of tenants (`tenant/service`) it is about; only of flows to the data centres.
+        regions: Malls of these regions only; empty for all.
         when_dark: What becomes of it while the mall has no way out.
     """
 
@@ -55,8 +58,16 @@ class Flow(Model):
     sources: list[End] = Field(alias="from", min_length=1)
     to: list[End] = Field(min_length=1)
     ports: list[Port] = Field(min_length=1)
+    services: list[ServiceName] = []
+    regions: list[RegionCode] = []
     why: Text
     when_dark: Literal["refuse", "local", "store"]
+
+    @model_validator(mode="after")
+    def _services_are_in_data_centres(self) -> Flow:
+        if self.services and self.to != ["data-centre"]:
+            raise ValueError("services are reached in a data centre: `to` should be [data-centre] where they are named")
+        return self
 
 
 class Flows(Model):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.lab
 HOSTS = {host.short: host for host in (*machines.hosts(), *machines.visitors())}
 ROUTER, SERVER = HOSTS["router-1"], HOSTS["server-1"]
 FIRST, SHARED, GUEST = HOSTS["office-1"], HOSTS["office-2"], HOSTS["guest-1"]
-PORTAL = "portal-layanan.cikarang.balai.internal"
+PORTAL = "portal-layanan.balai.internal"
 ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 ECHO = Path(__file__).with_name("echo.py")
 
@@ -130,7 +130,7 @@ def test_the_mall_s_names_are_known_whatever_others_say_and_a_guest_is_told_them
 
 
 def test_a_name_that_was_known_is_still_known_when_the_data_centre_s_resolver_is_gone() -> None:
-    name = "pajak.cikarang.balai.internal"
+    name = "pajak.balai.internal"
     ask = ("sh", "-c", f"resolvectl flush-caches; getent ahostsv4 {name}")
     assert machines.inside(FIRST, *ask).stdout.startswith("10.0.1.10")
     record = (state.RUN / "resolver.argv").read_text().split("\n")

@@ -112,6 +112,34 @@ CASES = [
         {"manifests[0]": "no such file below the inventories"},
     ),
     Broken(
+        "a flow to a service that nobody has",
+        "flows.yml",
+        {"[hukum/web, identitas/web, pajak/web, portal-layanan/web]": "[hukum/web, identitas/wep]"},
+        {"flows[8].services[1]": "Did you mean 'identitas/web'"},
+    ),
+    Broken(
+        "a region's service in every mall",
+        "flows.yml",
+        {'    regions: ["35.10"]\n': ""},
+        {"flows[10].services[0]": "a tenant of region 35.10 alone", "flows[10].services[1]": "of region 35.10 alone"},
+    ),
+    Broken(
+        "a flow for a region that is none",
+        "flows.yml",
+        {'"35.10"': '"35.98"'},
+        {
+            "flows[10].regions[0]": "no such region",
+            "flows[10].services[0]": "of region 35.10 alone",
+            "flows[10].services[1]": "of region 35.10 alone",
+        },
+    ),
+    Broken(
+        "services outside a data centre",
+        "flows.yml",
+        {"to: [data-centre]": "to: [internet]"},
+        {"": "`to` should be [data-centre]"},
+    ),
+    Broken(
         "four things at once",
         TENANT,
         {

@@ -119,7 +119,14 @@ def test_every_address_of_a_mall_belongs_to_one_end() -> None:
 
 def test_the_same_flow_is_never_declared_twice() -> None:
     names = [flow.name for flow in FLOWS]
-    said = [(s, t, p) for flow in FLOWS for s in flow.sources for t in flow.to for p in flow.ports]
+    said = [
+        (s, t, p, service)
+        for flow in FLOWS
+        for s in flow.sources
+        for t in flow.to
+        for p in flow.ports
+        for service in flow.services or [""]
+    ]
 
     assert len(set(names)) == len(names)
     assert len(set(said)) == len(said)

@@ -10,7 +10,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 
 from balai.addressing import GUEST_NETWORK
 from balai.errors import DataError
-from balai.flows import compile_for
+from balai.flows import allow_list, compile_for
 from balai.flows.compiled import PRIVATE
 from balai.mall import TIME, asking, calendar_of, dhcp_of, links_of, merged, overlay_of, resolver_of, uplinks_of
 from balai.sites import INVENTORIES, SiteView, enrolment_folder, load_site
@@ -71,6 +71,8 @@ class InventoryModule(BaseInventoryPlugin):
             inventory.set_variable(machine.name, "network_name_servers", gateways or ["127.0.0.1"])
         for name, value in variables(view).items():
             inventory.set_variable("all", name, value)
+        for group in ("kiosks", "displays"):
+            inventory.set_variable(group, "kiosk_origins", allow_list(view.flows, group))
         for name, value in of_routers(view).items():
             inventory.set_variable("routers", name, value)
 

@@ -1,0 +1,158 @@
+"""NetworkPolicies: what is compiled lets through what flows and tenants declare, and nothing else."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from balai import addressing
+from balai.components.foundation import GATEWAY
+from balai.components.tenant_space import network_policies, tenant_labels
+from balai.estate import load_estate
+from balai.flows import allow_list, gateway_policies, host_of, may, named
+from balai.flows.services import NAMESPACE_NAME
+from balai.models.flow import ENDS, End
+from balai.rules.lens import LABEL
+from balai.sites import INVENTORIES, load_site
+from stacks.layers import _space_args
+
+ESTATE = load_estate()
+CLUSTER = ESTATE.clusters["cikarang"]
+TENANTS = ESTATE.tenants_of("cikarang")
+GATEWAYS = gateway_policies(ESTATE.flows, f"{LABEL}tenant")
+Json = dict[str, Any]
+
+
+def chosen(selector: Json, labels: dict[str, str]) -> bool:
+    """Judge a label selector as Kubernetes does, for what our policies use of it."""
+    wanted = selector.get("matchLabels", {}).items() <= labels.items()
+    return wanted and all(
+        e["operator"] == "Exists" and e["key"] in labels for e in selector.get("matchExpressions", [])
+    )
+
+
+def passes(policies: dict[str, Json], way: str, peer: Any, port: int) -> bool:
+    """Judge one direction, TCP: with a policy about it, only what a rule names; peers are addresses or labels."""
+    about = [p for p in policies.values() if way in p["policyTypes"]]
+    if not about:
+        return True
+    end = "from" if way == "Ingress" else "to"
+    for rule in (r for p in about for r in p.get(way.lower(), [])):
+        ports = any(
+            n["protocol"] == "TCP" and n["port"] <= port <= n.get("endPort", n["port"]) for n in rule.get("ports", [])
+        )
+        for one in rule[end] if ports else []:
+            if "ipBlock" in one:
+                block = one["ipBlock"]
+                inside = not isinstance(peer, dict) and peer in ip_network(block["cidr"])
+                if inside and not any(peer in ip_network(out) for out in block.get("except", [])):
+                    return True
+            elif isinstance(peer, dict) and "podSelector" not in one and chosen(one["namespaceSelector"], peer):
+                return True
+    return False
+
+
+def labels_of(tenant: Any) -> dict[str, str]:
+    return {**tenant_labels(tenant), NAMESPACE_NAME: tenant.namespace}
+
+
+@pytest.mark.parametrize(("begins", "asked"), list(product(TENANTS, TENANTS)), ids=lambda t: t.name)
+def test_a_tenant_reaches_another_exactly_where_its_file_says_so(begins: Any, asked: Any) -> None:
+    if begins is asked:
+        return
+    there, here = (network_policies(_space_args(ESTATE, CLUSTER, t)) for t in (begins, asked))
+    declared = {(r.tenant, r.service) for r in begins.reaches}
+
+    for port in {22, 443, *(s.port for s in asked.services)}:
+        both = passes(there, "Egress", labels_of(asked), port) and passes(here, "Ingress", labels_of(begins), port)
+
+        assert both == any((asked.name, s.name) in declared and s.port == port for s in asked.services)
+
+
+@pytest.mark.parametrize("tenant", TENANTS, ids=lambda t: t.name)
+def test_the_gateway_reaches_what_is_public_or_named_by_a_flow_and_tenants_reach_no_gateway(tenant: Any) -> None:
+    policies = network_policies(_space_args(ESTATE, CLUSTER, tenant))
+    gateway = {NAMESPACE_NAME: GATEWAY}
+
+    for service in tenant.services:
+        open_ = service.public or f"{tenant.name}/{service.name}" in named(ESTATE.flows)
+        assert passes(GATEWAYS, "Egress", labels_of(tenant), service.port)
+        assert passes(policies, "Ingress", gateway, service.port) == open_
+    assert not passes(policies, "Egress", gateway, 443)
+    assert not passes(GATEWAYS, "Ingress", labels_of(tenant), 443)
+
+
+def test_a_service_that_is_neither_public_nor_named_is_closed_to_the_gateway() -> None:
+    tenant = TENANTS[0].model_copy(
+        update={"services": [s.model_copy(update={"public": False}) for s in TENANTS[0].services]}
+    )
+    args = _space_args(ESTATE, CLUSTER, tenant)
+    closed = network_policies(type(args)(**{**vars(args), "named": frozenset()}))
+
+    assert not passes(closed, "Ingress", {NAMESPACE_NAME: GATEWAY}, tenant.services[0].port)
+    assert passes(network_policies(args), "Ingress", {NAMESPACE_NAME: GATEWAY}, tenant.services[0].port) == bool(
+        args.named
+    )
+
+
+@given(
+    index=st.integers(0, addressing.LAST_MALL),
+    zone=st.sampled_from([*addressing.Zone]),
+    host=st.integers(2, 250),
+    port=st.sampled_from([22, 80, 443, 6443, 6514, 8080]),
+    family=st.sampled_from(["zones", "zones_v6"]),
+)
+def test_every_mall_reaches_the_gateway_on_the_ports_of_flows_that_name_services(
+    index: int, zone: addressing.Zone, host: int, port: int, family: str
+) -> None:
+    source = getattr(addressing.mall(index), family)[zone][host]
+
+    assert passes(GATEWAYS, "Ingress", source, port) == (port == 443)
+
+
+@given(st.ip_addresses(), st.sampled_from([22, 80, 443, 8080]))
+def test_citizens_come_from_the_internet_on_443_and_no_private_address_but_a_mall_s_does(
+    source: Any, port: int
+) -> None:
+    malls = (addressing.MALLS, addressing.MALLS_V6)
+    private = [
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"),
+        *("fc00::/7", "fe80::/10", "::1/128"),
+    ]
+    outside = not any(source in ip_network(network) for network in private)
+
+    assert passes(GATEWAYS, "Ingress", source, port) == (
+        port == 443 and (outside or any(source in mall for mall in malls))
+    )
+
+
+def test_pods_of_the_cluster_and_the_data_centre_come_in_by_no_address() -> None:
+    for network in (addressing.PODS, addressing.SERVICES, addressing.DATA_CENTRES, addressing.DATA_CENTRES_V6):
+        assert not passes(GATEWAYS, "Ingress", ip_address(int(network.network_address) + 9), 443)
+
+
+@pytest.mark.parametrize("site", ["mpp-banyuwangi", "mpp-badung"])
+@pytest.mark.parametrize("end", ENDS)
+def test_a_kiosk_s_allow_list_is_what_flows_permit(site: str, end: End) -> None:
+    flows = load_site(INVENTORIES / "sites" / f"{site}.yml").flows
+    services = [f"{t.name}/{s.name}" for t in ESTATE.tenants.values() for s in t.services]
+
+    permitted = {s for s in services if may(flows, end, "data-centre", "tcp/443", s).permitted}
+
+    assert allow_list(flows, end) == sorted(f"https://{host_of(s)}" for s in permitted)
+
+
+def test_a_service_of_one_region_is_open_in_its_malls_alone_and_citizens_reach_no_civil_registry() -> None:
+    here, there = (load_site(INVENTORIES / "sites" / f"{s}.yml").flows for s in ("mpp-banyuwangi", "mpp-badung"))
+
+    assert "https://pajak-banyuwangi.balai.internal" in allow_list(here, "kiosks")
+    assert "https://pajak-banyuwangi.balai.internal" not in allow_list(there, "kiosks")
+    assert "https://kependudukan.balai.internal" not in allow_list(here, "kiosks")
+    assert not may(here, "kiosks", "data-centre", "tcp/443", "kependudukan/web").permitted
+    assert may(here, "offices", "data-centre", "tcp/443", "kependudukan/web").permitted
+    assert host_of("pajak/api") == "api.pajak.balai.internal"
