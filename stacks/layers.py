@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
+from balai import addressing
 from balai.components import Foundation, PublicService, TenantSpace
 from balai.components.guard import guard
 from balai.components.tenant_space import TenantSpaceArgs, tenant_namespace
 from balai.errors import DataError, shown
 from balai.estate import Estate, load_estate
-from balai.flows import named
-from balai.models import Cluster, Flow, Tenant
+from balai.flows import gateway_policies, named
+from balai.models import Cluster, Tenant
 from balai.rules import files
 from balai.rules.lens import POD_KINDS
 
@@ -46,7 +46,7 @@ def _program(stack: str, estate: Estate) -> None:
     cluster_name, _, tenant_name = rest.partition(".")
     cluster, tenant = estate.clusters.get(cluster_name), estate.tenants.get(tenant_name)
     if layer == "foundation" and cluster and not tenant_name:
-        foundation(cluster, estate.flows)
+        foundation(cluster, _front(estate, cluster))
     elif layer == "tenant" and cluster and tenant and tenant.status == "decommissioning":
         raise pulumi.RunError(f"tenant {tenant.name} is decommissioning: its stack is no longer brought up.")
     elif layer == "tenant" and cluster and tenant:
@@ -59,10 +59,10 @@ def _program(stack: str, estate: Estate) -> None:
         )
 
 
-def foundation(cluster: Cluster, flows: Sequence[Flow]) -> None:
+def foundation(cluster: Cluster, front: dict[str, Any]) -> None:
     """Declare the baseline of one cluster."""
     guard(cluster.given)
-    Foundation("foundation", cluster, flows, pulumi.ResourceOptions(provider=_provider(cluster)))
+    Foundation("foundation", cluster, front, pulumi.ResourceOptions(provider=_provider(cluster)))
 
 
 def tenant_stack(estate: Estate, cluster: Cluster, tenant: Tenant) -> None:
@@ -109,6 +109,13 @@ def _own_objects(estate: Estate, tenant: Tenant) -> list[dict[str, Any]]:
                 )
             found.append({**item.manifest, "metadata": {**metadata, "namespace": tenant.namespace}})
     return found
+
+
+def _front(estate: Estate, cluster: Cluster) -> dict[str, Any]:
+    here = addressing.data_centre(estate.data_centres[cluster.data_centre].index)
+    plans = [addressing.mall(estate.ledger[name]) for name in estate.sites]
+    malls = [network for plan in plans for network in (plan.whole, plan.v6)]
+    return gateway_policies(estate.flows, malls, [here.gateways, here.gateways_v6])
 
 
 def _space_args(estate: Estate, cluster: Cluster, tenant: Tenant) -> TenantSpaceArgs:

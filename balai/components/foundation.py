@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from balai.flows import gateway_policies
-from balai.models import Cluster, Flow
+from balai.models import Cluster
 from balai.rules import admission, load_rules
 from balai.rules.exceptions import load_exceptions
 from balai.rules.lens import LABEL
@@ -57,17 +55,18 @@ class Foundation(pulumi.ComponentResource):
     The baseline of one cluster.
 
     Builds, all as children: the namespaces of the platform, the priority classes by category, the
-    role that tenants' groups are bound to, the gateway's network policies compiled from the flows,
-    the parameter object, and the admission policies compiled from the rules.
+    role that tenants' groups are bound to, the parameter object, the admission policies compiled
+    from the rules, and the network policies of the gateway's namespace (`front`: specs by name,
+    from `balai.flows.gateway_policies`).
     """
 
     def __init__(
-        self, name: str, cluster: Cluster, flows: Sequence[Flow], opts: pulumi.ResourceOptions | None = None
+        self, name: str, cluster: Cluster, front: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("balai:cluster:Foundation", name, None, opts)
         system = self._namespace(f"{name}-system", admission.PARAMS_NAMESPACE, "system")
         gateway = self._namespace(f"{name}-gateway", GATEWAY, "gateway")
-        for label, spec in gateway_policies(flows, f"{LABEL}tenant").items():
+        for label, spec in front.items():
             k8s.networking.v1.NetworkPolicy(
                 f"{name}-gateway-{label}",
                 metadata={"name": label, "namespace": GATEWAY},

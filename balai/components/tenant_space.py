@@ -100,6 +100,13 @@ class TenantSpace(pulumi.ComponentResource):
             k8s.networking.v1.NetworkPolicy(
                 f"{name}-{label}", metadata=self._named(label), spec=spec, opts=self._child()
             )
+        if way := gateway_egress(args):
+            k8s.networking.v1.NetworkPolicy(
+                f"{name}-from-gateway",
+                metadata={"name": f"to-{tenant.name}", "namespace": GATEWAY, "labels": labels},
+                spec=way,
+                opts=self._child(),
+            )
         self.register_outputs({"namespace": self.namespace})
 
     def _named(self, name: str) -> Json:
@@ -143,10 +150,22 @@ def tenant_namespace(tenant: Tenant) -> Json:
     }
 
 
+def gateway_egress(args: TenantSpaceArgs) -> Json | None:
+    """Return the spec that lets the gateway begin with the tenant's services; None when it has none to begin with."""
+    there = [{"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": args.tenant.name}}}]
+    ports = _behind_gateway(args)
+    egress = [{"to": there, "ports": ports}]
+    return {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress} if ports else None
+
+
+def _behind_gateway(args: TenantSpaceArgs) -> list[Json]:
+    services = [s for s in args.tenant.services if s.public or s.name in args.named]
+    return [{"protocol": "TCP", "port": s.port} for s in services]
+
+
 def network_policies(args: TenantSpaceArgs) -> dict[str, Json]:
     """Return the tenant's network policies by name: nothing, then only what is declared."""
-    tenant = args.tenant
-    ports = [{"protocol": "TCP", "port": s.port} for s in tenant.services if s.public or s.name in args.named]
+    ports = _behind_gateway(args)
     policies: dict[str, Json] = {
         "default-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
         "allow-dns": dns_policy(),

@@ -8,16 +8,15 @@ in a kiosk by its browser, in a cluster by what the gateway may pass on to which
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Any
 
-from balai import addressing
-from balai.flows.compiled import PRIVATE, Network
+from balai.flows.compiled import Network
 from balai.models.flow import End, Flow
 
 Json = dict[str, Any]
 DOMAIN = "balai.internal"
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
-PORTS_OF_TENANTS = {"protocol": "TCP", "port": 1024, "endPort": 65535}  # what a service of a tenant may listen on
 
 
 def host_of(service: str) -> str:
@@ -56,44 +55,37 @@ def dns_policy() -> Json:
     return {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [resolver], "ports": ports}]}
 
 
-def gateway_policies(flows: Sequence[Flow], tenant_label: str) -> dict[str, Json]:
+def gateway_policies(flows: Sequence[Flow], malls: Iterable[Network], edge: Iterable[Network]) -> dict[str, Json]:
     """
-    Return the specs of the NetworkPolicies of a gateway's namespace, by name.
+    Return the specs of the NetworkPolicies of a gateway's namespace, by name; the way on to a tenant is the tenant's.
 
     Malls come over the overlay with their own addresses, to the ports of flows that name services; which zone of a mall
-    may begin was decided by the mall's router. Citizens come from the internet. On to tenants, and nowhere else.
+    may begin was decided by the mall's router. Citizens come through the data centre's edge, never directly.
     """
     ports = sorted({int(p.removeprefix("tcp/")) for f in flows for p in f.ports if f.services and p.startswith("tcp/")})
-    malls = [str(network) for network in (addressing.MALLS, addressing.MALLS_V6)]
-    internet = [{"ipBlock": {"cidr": whole, "except": _private(version)}} for version, whole in _EVERYTHING.items()]
     policies: dict[str, Json] = {
         "default-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
         "allow-dns": dns_policy(),
-        "from-internet": _ingress(internet, [443]),
-        "to-tenants": {
-            "podSelector": {},
-            "policyTypes": ["Egress"],
-            "egress": [
-                {
-                    "to": [{"namespaceSelector": {"matchExpressions": [{"key": tenant_label, "operator": "Exists"}]}}],
-                    "ports": [PORTS_OF_TENANTS],
-                }
-            ],
-        },
+        "from-edge": _ingress(list(edge), [443]),
     }
-    if ports:
-        policies["from-malls"] = _ingress([{"ipBlock": {"cidr": cidr}} for cidr in malls], ports)
+    networks = narrow(malls)
+    if ports and networks:
+        policies["from-malls"] = _ingress(networks, ports)
     return policies
 
 
-_EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
+def narrow(networks: Iterable[Network]) -> list[Network]:
+    """Return networks as few as they can be and none wider than a /16 (IPv6: /40), IPv4 first."""
+    given = list(networks)
+    v4 = collapse_addresses(n for n in given if isinstance(n, IPv4Network))
+    v6 = collapse_addresses(n for n in given if isinstance(n, IPv6Network))
+    return [
+        *(part for n in sorted(v4) for part in n.subnets(new_prefix=max(16, n.prefixlen))),
+        *(part for n in sorted(v6) for part in n.subnets(new_prefix=max(40, n.prefixlen))),
+    ]
 
 
-def _private(version: int) -> list[str]:
-    networks: list[Network] = [network for network in PRIVATE if network.version == version]
-    return [str(network) for network in networks]
-
-
-def _ingress(sources: list[Json], ports: list[int]) -> Json:
-    rule = {"from": sources, "ports": [{"protocol": "TCP", "port": port} for port in ports]}
+def _ingress(sources: Sequence[Network], ports: list[int]) -> Json:
+    blocks = [{"ipBlock": {"cidr": str(network)}} for network in sources]
+    rule = {"from": blocks, "ports": [{"protocol": "TCP", "port": port} for port in ports]}
     return {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [rule]}

@@ -224,6 +224,8 @@ def exceptions_of(subject: Subject, *, at_admission: bool = False) -> str:
 def normalised(value: Any) -> Any:
     """Return an object as the API server sees it: no nulls, no empty texts or lists, plain types."""
     kind = type(value)
+    if kind is float and value.is_integer():  # Pulumi's engine knows no integers; JSON writes both alike
+        return normalised(int(value))
     if kind is str or kind is bool or kind is float or value is None:
         return value
     if kind is dict or isinstance(value, Mapping):  # the policy SDK hands proxies in, which are no dicts

@@ -12,19 +12,18 @@ from hypothesis import strategies as st
 
 from balai import addressing
 from balai.components.foundation import GATEWAY
-from balai.components.tenant_space import network_policies, tenant_labels
+from balai.components.tenant_space import gateway_egress, network_policies, tenant_labels
 from balai.estate import load_estate
-from balai.flows import allow_list, gateway_policies, host_of, may, named
+from balai.flows import allow_list, host_of, may, named
 from balai.flows.services import NAMESPACE_NAME
 from balai.models.flow import ENDS, End
-from balai.rules.lens import LABEL
 from balai.sites import INVENTORIES, load_site
-from stacks.layers import _space_args
+from stacks.layers import _front, _space_args
 
 ESTATE = load_estate()
 CLUSTER = ESTATE.clusters["cikarang"]
 TENANTS = ESTATE.tenants_of("cikarang")
-GATEWAYS = gateway_policies(ESTATE.flows, f"{LABEL}tenant")
+GATEWAYS = _front(ESTATE, CLUSTER)
 Json = dict[str, Any]
 
 
@@ -81,8 +80,13 @@ def test_the_gateway_reaches_what_is_public_or_named_by_a_flow_and_tenants_reach
 
     for service in tenant.services:
         open_ = service.public or f"{tenant.name}/{service.name}" in named(ESTATE.flows)
-        assert passes(GATEWAYS, "Egress", labels_of(tenant), service.port)
         assert passes(policies, "Ingress", gateway, service.port) == open_
+        for other in TENANTS:
+            way = gateway_egress(_space_args(ESTATE, CLUSTER, other))
+            here = open_ and other is tenant
+            assert (
+                passes(GATEWAYS | {"to": way or {"policyTypes": []}}, "Egress", labels_of(tenant), service.port) == here
+            )
     assert not passes(policies, "Egress", gateway, 443)
     assert not passes(GATEWAYS, "Ingress", labels_of(tenant), 443)
 
@@ -101,7 +105,7 @@ def test_a_service_that_is_neither_public_nor_named_is_closed_to_the_gateway() -
 
 
 @given(
-    index=st.integers(0, addressing.LAST_MALL),
+    index=st.sampled_from(sorted(ESTATE.ledger.values())),
     zone=st.sampled_from([*addressing.Zone]),
     host=st.integers(2, 250),
     port=st.sampled_from([22, 80, 443, 6443, 6514, 8080]),
@@ -116,23 +120,21 @@ def test_every_mall_reaches_the_gateway_on_the_ports_of_flows_that_name_services
 
 
 @given(st.ip_addresses(), st.sampled_from([22, 80, 443, 8080]))
-def test_citizens_come_from_the_internet_on_443_and_no_private_address_but_a_mall_s_does(
-    source: Any, port: int
-) -> None:
-    malls = (addressing.MALLS, addressing.MALLS_V6)
-    private = [
-        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"),
-        *("fc00::/7", "fe80::/10", "::1/128"),
-    ]
-    outside = not any(source in ip_network(network) for network in private)
+def test_nobody_else_comes_in_but_the_data_centre_s_edge(source: Any, port: int) -> None:
+    here = addressing.data_centre(ESTATE.data_centres["cikarang"].index)
+    plans = [addressing.mall(index) for index in ESTATE.ledger.values()]
+    known = [here.gateways, here.gateways_v6, *(p.whole for p in plans), *(p.v6 for p in plans)]
 
-    assert passes(GATEWAYS, "Ingress", source, port) == (
-        port == 443 and (outside or any(source in mall for mall in malls))
-    )
+    assert passes(GATEWAYS, "Ingress", source, port) == (port == 443 and any(source in network for network in known))
 
 
-def test_pods_of_the_cluster_and_the_data_centre_come_in_by_no_address() -> None:
-    for network in (addressing.PODS, addressing.SERVICES, addressing.DATA_CENTRES, addressing.DATA_CENTRES_V6):
+def test_pods_nodes_and_malls_that_are_not_planned_come_in_by_no_address() -> None:
+    here = addressing.data_centre(ESTATE.data_centres["cikarang"].index)
+    free = addressing.mall(max(ESTATE.ledger.values()) + 1)
+    networks = (addressing.PODS, addressing.SERVICES, here.nodes, free.whole, free.v6)
+
+    assert passes(GATEWAYS, "Ingress", here.gateways[7], 443)
+    for network in networks:
         assert not passes(GATEWAYS, "Ingress", ip_address(int(network.network_address) + 9), 443)
 
 
