@@ -31,7 +31,7 @@ from balai.models import (
 )
 from balai.models.place import Agencies
 from balai.reading import problem, table, unknown
-from balai.sites import INVENTORIES, enrolment_folder, enrolment_of, site_problems
+from balai.sites import INVENTORIES, enrolment_folder, enrolment_of, site_problems, wiring_problems
 from balai.yamlfile import Document
 
 _M = TypeVar("_M", bound=Model)
@@ -151,6 +151,8 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
         document = documents[f"Site:{site.name}"]
         yield from site_problems(site, document)
         yield from enrolment_of(site, enrolment_folder(estate.root))[1]
+        if not any(True for _ in site_problems(site, document)):  # counts of machines are bounded then
+            yield from wiring_problems(site, estate.sizes, document)
         if site.owner not in estate.agencies:
             yield unknown(document, ("owner",), site.owner, "agency", list(estate.agencies))
         if site.name not in estate.ledger:

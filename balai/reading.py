@@ -59,6 +59,18 @@ def table(model: type[_M], path: Path) -> list[_M]:
     return rows
 
 
+def wrong(document: Document, path: tuple[str | int, ...], given: object, bound: str, fix: str) -> Problem:
+    """Return the problem of one value of a document."""
+    return Problem(
+        file=document.name,
+        line=document.line(path),
+        key=yamlfile.dotted(path),
+        given=repr(given),
+        bound=bound,
+        fix=fix,
+    )
+
+
 def unknown(document: Document, path: tuple[str | int, ...], given: str, what: str, known: list[str]) -> Problem:
     """Return the problem of a name that nothing bears, with the nearest that something does."""
     near = difflib.get_close_matches(given, known, n=1)
@@ -67,14 +79,7 @@ def unknown(document: Document, path: tuple[str | int, ...], given: str, what: s
         if near
         else f"Add it first, or choose one of: {', '.join(sorted(known)[:8]) or 'none yet'}."
     )
-    return Problem(
-        file=document.name,
-        line=document.line(path),
-        key=yamlfile.dotted(path),
-        given=repr(given),
-        bound=f"there is no such {what}",
-        fix=fix,
-    )
+    return wrong(document, path, given, f"there is no such {what}", fix)
 
 
 def problem(path: Path, bound: str, fix: str) -> Problem:

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from balai import addressing, yamlfile
+from balai.addressing import SLOTS, Zone
 from balai.errors import DataError, Problem
 from balai.models import (
     Calendar,
@@ -31,11 +32,22 @@ from balai.models import (
     load,
 )
 from balai.onsite import calendar
-from balai.reading import table, unknown
+from balai.reading import table, unknown, wrong
 from balai.yamlfile import Document
 
 # A government keeps its own inventories in a repository of its own and names the folder.
 INVENTORIES = Path(os.environ.get("BALAI_INVENTORIES") or Path(__file__).resolve().parent.parent / "inventories")
+KINDS = {"router": 1, "server": 10, "kiosk": 32, "display": 96}  # and the first host number of each
+ZONE_OF: dict[str, Zone] = {"server": Zone.SERVERS, "kiosk": Zone.KIOSKS, "display": Zone.DISPLAYS}
+# What a card in a network is called: short, because a kernel's name of a card has 15 characters at most.
+CARDS: dict[str, str] = {
+    Zone.MANAGEMENT: "mgmt",
+    Zone.SERVERS: "srv",
+    Zone.KIOSKS: "kio",
+    Zone.DISPLAYS: "dsp",
+    Zone.CAMERAS: "cam",
+    "guests": "gst",
+}
 DEVICE_BOUNDS = {"router": (1, 2), "server": (1, 4), "kiosk": (0, 40), "display": (0, 40), "counters": (1, 128)}
 
 
@@ -70,7 +82,7 @@ class SiteView:
     @cached_property
     def devices(self) -> Devices:
         """The size's equipment with the site's own deviations."""
-        return Devices.model_validate({**getattr(self.sizes, self.site.size).model_dump(), **self.site.devices})
+        return devices_of(self.site, self.sizes)
 
     @cached_property
     def plan(self) -> addressing.MallPlan:
@@ -80,8 +92,7 @@ class SiteView:
     @cached_property
     def machines(self) -> list[Machine]:
         """Managed machines; the management network gives each kind a block of its own."""
-        management = self.plan.zones[addressing.Zone.MANAGEMENT]
-        first = {"router": 1, "server": 10, "kiosk": 32, "display": 96}
+        management = self.plan.zones[Zone.MANAGEMENT]
         return [
             Machine(
                 name=f"{self.site.name}-{kind}-{number}",
@@ -89,9 +100,14 @@ class SiteView:
                 number=number,
                 address=str(management[start + number - 1]),
             )
-            for kind, start in first.items()
+            for kind, start in KINDS.items()
             for number in range(1, getattr(self.devices, kind) + 1)
         ]
+
+
+def devices_of(site: Site, sizes: Sizes) -> Devices:
+    """Return the size's equipment with the site's own deviations."""
+    return Devices.model_validate({**getattr(sizes, site.size).model_dump(), **site.devices})
 
 
 def load_site(path: Path) -> SiteView:
@@ -127,12 +143,16 @@ def load_site(path: Path) -> SiteView:
     ]
     folder = enrolment_folder(root)
     enrolled, more = enrolment_of(site, folder)
-    if problems := [*problems, *more]:
+    sizes = load(Sizes, yamlfile.read(root / "site_sizes.yml"))
+    problems += more
+    if not problems:  # counts of machines are bounded by then
+        problems = list(wiring_problems(site, sizes, document))
+    if problems:
         raise DataError(problems)
     holidays = load(Calendar, yamlfile.read(root / "calendar.yml")).holidays
     return SiteView(
         site=site,
-        sizes=load(Sizes, yamlfile.read(root / "site_sizes.yml")),
+        sizes=sizes,
         index=ledger[site.name],
         timezone=next(iter(zones.values()), "Asia/Jakarta"),
         flows=tuple(
@@ -164,6 +184,9 @@ def _hubs(folder: Path, root: Path) -> Iterator[tuple[Hub, addressing.DataCentre
         yield hub, addressing.data_centre(load(DataCentre, yamlfile.read(path)).index)
 
 
+_OWN = "Give each machine a name, a card and a place of its own, in the file of its own mall."
+
+
 def enrolment_of(site: Site, folder: Path) -> tuple[tuple[EnrolledMachine, ...], list[Problem]]:
     """Return the machines of a mall whose cards are known, and what is wrong with what is written of them."""
     path = folder / f"{site.name}.yml"
@@ -177,7 +200,7 @@ def enrolment_of(site: Site, folder: Path) -> tuple[tuple[EnrolledMachine, ...],
     offices = [office.agency for office in site.offices]
     problems = []
     if found.site != site.name:
-        problems.append(_enrolment_problem(document, ("site",), found.site, f"the file is that of {site.name}"))
+        problems.append(wrong(document, ("site",), found.site, f"the file is that of {site.name}", _OWN))
     first: dict[tuple[str, object], int] = {}
     for n, machine in enumerate(found.machines):
         values: dict[str, object] = {"name": machine.name, "mac": machine.mac}
@@ -189,19 +212,36 @@ def enrolment_of(site: Site, folder: Path) -> tuple[tuple[EnrolledMachine, ...],
         for key, value in values.items():
             if (other := first.setdefault((key, value), n)) != n:
                 taken = f"{found.machines[other].name} has it already"
-                problems.append(_enrolment_problem(document, ("machines", n, key), getattr(machine, key), taken))
+                problems.append(wrong(document, ("machines", n, key), getattr(machine, key), taken, _OWN))
     return tuple(found.machines), problems
 
 
-def _enrolment_problem(document: Document, path: tuple[str | int, ...], given: object, bound: str) -> Problem:
-    return Problem(
-        file=document.name,
-        line=document.line(path),
-        key=yamlfile.dotted(path),
-        given=repr(given),
-        bound=bound,
-        fix="Give each machine a name, a card and a place of its own, in the file of its own mall.",
-    )
+def cables_of(site: Site, devices: Devices) -> list[str]:
+    """Return what a switch of the mall may have plugged in: networks, cards of its machines, counters of offices."""
+    cards = [*CARDS.values(), *(f"off{office.slot}" for office in site.offices)]
+    cables = ["router", "trunk", "management", "cameras", "guests", *(f"router.{card}" for card in cards)]
+    for kind in KINDS:
+        own = [CARDS["management"], *([CARDS[ZONE_OF[kind]]] if kind in ZONE_OF else [])]
+        first = 2 if kind == "router" else 1  # the first router has every network
+        cables += [f"{kind}-{n}.{card}" for n in range(first, getattr(devices, kind) + 1) for card in own]
+    return [*cables, *dict.fromkeys(f"counter-{a.counter}.{a.office}" for a in site.assignments)]
+
+
+def wiring_problems(site: Site, sizes: Sizes, document: Document) -> Iterable[Problem]:
+    """Yield what is wrong in the recorded wiring of a mall."""
+    known, first = cables_of(site, devices_of(site, sizes)), dict[str, str]()
+    for n, switch in enumerate(site.switches):
+        for port, cable in switch.wiring.items():
+            path, place = ("switches", n, "wiring", str(port)), f"{switch.name}/{port}"
+            if not 1 <= port <= switch.ports:
+                yield wrong(document, path, port, f"the switch has {switch.ports} sockets", "Correct one of the two.")
+            if cable not in known:
+                yield unknown(document, path, cable, "cable of the site", known)
+            elif ("." in cable or cable == "router") and first.setdefault(cable, place) != place:
+                yield wrong(document, path, cable, f"it is in {first[cable]} already", "A cable ends in one socket.")
+    if site.switches and not any(cable.startswith("router") for cable in first):
+        fix = "Add `router` (a trunk) or its cards (`router.mgmt`)."
+        yield wrong(document, ("switches",), site.switches[0].name, "no cable goes to the router", fix)
 
 
 def site_problems(site: Site, document: Document) -> Iterable[Problem]:
@@ -209,25 +249,14 @@ def site_problems(site: Site, document: Document) -> Iterable[Problem]:
     offices, slots = {o.agency for o in site.offices}, [o.slot for o in site.offices]
     for n, office in enumerate(site.offices):
         if slots.index(office.slot) != n:
-            yield Problem(
-                file=document.name,
-                line=document.line(("offices", n, "slot")),
-                key=f"offices[{n}].slot",
-                given=str(office.slot),
-                bound="another office has this slot, and its network",
-                fix=f"Take a free one, such as {min(set(range(64)) - set(slots), default='none: all 64 are taken')}.",
-            )
+            free = min(set(range(SLOTS)) - set(slots), default="none: all are taken")
+            bound = "another office has this slot, and its network"
+            yield wrong(document, ("offices", n, "slot"), office.slot, bound, f"Take a free one, such as {free}.")
     for kind, count in site.devices.items():
         least, most = DEVICE_BOUNDS[kind]
         if not least <= count <= most:
-            yield Problem(
-                file=document.name,
-                line=document.line(("devices", kind)),
-                key=f"devices.{kind}",
-                given=str(count),
-                bound=f"should be between {least} and {most}, what the address plan has room for",
-                fix="Correct the count.",
-            )
+            bound = f"should be between {least} and {most}, what the address plan has room for"
+            yield wrong(document, ("devices", kind), count, bound, "Correct the count.")
     for n, assignment in enumerate(site.assignments):
         if assignment.office not in offices:
             yield unknown(
@@ -236,11 +265,6 @@ def site_problems(site: Site, document: Document) -> Iterable[Problem]:
     listed = [a.model_dump() for a in site.assignments]
     for counter, day, both in calendar.collisions(listed):
         n = max(n for n, a in enumerate(site.assignments) if a.counter == counter)
-        yield Problem(
-            file=document.name,
-            line=document.line(("assignments", n)),
-            key=f"assignments[{n}]",
-            given=f"counter {counter}",
-            bound=f"{' and '.join(both)} would both have it on {day}",
-            fix="Give each its days with `on`; a date beats a weekday, so that days can be swapped.",
-        )
+        fix = "Give each its days with `on`; a date beats a weekday, so that days can be swapped."
+        bound = f"{' and '.join(both)} would both have it on {day}"
+        yield wrong(document, ("assignments", n), f"counter {counter}", bound, fix)

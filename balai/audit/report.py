@@ -9,14 +9,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from balai.audit.judge import Audit
 from balai.audit.results import Result, Status, counts
+from balai.pages import render
 from balai.rules.catalogue import controls
 from balai.text import say
 
-TEMPLATES = Path(__file__).resolve().parent.parent.parent / "templates" / "report"
 JUDGED = (Status.PASS, Status.FAIL)
 _ORDERED = (Status.FAIL, Status.DNF, Status.MISS, Status.MANUAL, Status.EXCEPTED, Status.PASS, Status.NA)
 ORDER = {status: n for n, status in enumerate(_ORDERED)}
@@ -39,11 +37,9 @@ def write(audit: Audit, folder: Path) -> Path:
 
 def html(audit: Audit) -> str:
     """Return the page: what was not checked comes first."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
     ordered = sorted(audit.results, key=lambda r: (ORDER[r.status], r.target, r.check))
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report/report.html.j2",
         t=say,
         age=lambda result: _age(audit, result),
         subjects=audit.subjects,

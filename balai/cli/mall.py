@@ -110,6 +110,56 @@ def routeros(site: str) -> None:
 
 @mall.command()
 @click.argument("site")
+@click.option("--out", type=click.Path(dir_okay=False), help="Write the sheet to print, a page of HTML, here.")
+@click.option(
+    "--record", is_flag=True, help="Print the switches as the site's file records them, to be corrected there."
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def wiring(site: str, out: str | None, record: bool, as_json: bool) -> None:
+    """Show which cable goes into which socket of the switches of SITE, and the VLANs of each."""
+    from balai.mall import wiring as wires
+
+    view = view_of(site)
+    if out:
+        from pathlib import Path
+
+        Path(out).write_text(wires.sheet(view), encoding="utf-8")
+        return
+    if record:
+        import yaml
+
+        switches = [switch.model_dump() for switch in wires.switches_of(view)]
+        click.echo(yaml.safe_dump({"switches": switches}, sort_keys=False), nl=False)
+        return
+    rows = [{**vars(socket), "label": socket.label} for socket in wires.sockets(view) if socket.cable]
+    if as_json:
+        recorded = bool(view.site.switches)
+        click.echo(json.dumps({"site": site, "recorded": recorded, "sockets": rows, "missing": wires.missing(view)}))
+        return
+    _print_wiring(rows, view)
+
+
+def _print_wiring(rows: list[dict[str, Any]], view: SiteView) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from balai.mall import wiring as wires
+
+    table = Table(title=say("wiring_title", title=view.site.title), title_justify="left", box=None)
+    for column in ("wiring_label", "mall_network", "wiring_untagged", "wiring_tagged"):
+        table.add_column(say(column), overflow="fold")
+    for row in rows:
+        network = say("wiring_all") if row["network"] == "*" else row["network"]
+        table.add_row(row["label"], network, str(row["untagged"] or ""), ", ".join(map(str, row["tagged"])))
+    Console().print(table)
+    if not view.site.switches:
+        click.echo(say("wiring_proposed"))
+    if cables := wires.missing(view):
+        click.echo(say("wiring_missing", cables=", ".join(cables)))
+
+
+@mall.command()
+@click.argument("site")
 @click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="The day; today in the mall's own time by default.")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def counters(site: str, on: datetime.datetime | None, as_json: bool) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
-
-import jinja2
 
 from balai.mall.links import Link, links_of
 from balai.mall.services import overlay_of
 from balai.models.flow import End
+from balai.pages import render
 from balai.sites import SiteView
 
-TEMPLATES = Path(__file__).resolve().parent.parent.parent / "templates" / "mall"
 COLUMNS, WIDTH, GAP, TOP, LINE = 3, 380, 24, 50, 15
 LISTED = 6  # machines by name in a box; more are counted
 
@@ -47,10 +44,8 @@ def draw(view: SiteView) -> str:
     (middle,), after = _rows([router], y, first=1)
     below, height = _rows(inside, after)
     wires = [_wire(box, middle) for box in (*placed, *below)]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("network.svg.j2").render(
+    return render(
+        "mall/network.svg.j2",
         title=view.site.title,
         width=COLUMNS * (WIDTH + GAP) + GAP,
         height=height,

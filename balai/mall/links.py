@@ -9,19 +9,9 @@ from typing import Literal
 
 from balai import addressing
 from balai.addressing import Zone
-from balai.sites import Machine, SiteView
+from balai.sites import CARDS, ZONE_OF, Machine, SiteView
 
-# Short, because a kernel's name of a card has 15 characters at most.
-NAMES = {
-    Zone.MANAGEMENT: "mgmt",
-    Zone.SERVERS: "srv",
-    Zone.KIOSKS: "kio",
-    Zone.DISPLAYS: "dsp",
-    Zone.CAMERAS: "cam",
-}
-GUESTS = "gst"
 OVERLAY = "overlay"
-_ZONE_OF = {"server": Zone.SERVERS, "kiosk": Zone.KIOSKS, "display": Zone.DISPLAYS}
 # Tags for a trunk to switches: zones from 10, guests 90, office slots from 100.
 _FIRST_ZONE_TAG, _GUEST_TAG, _FIRST_SLOT_TAG = 10, 90, 100
 
@@ -69,7 +59,7 @@ def _router(view: SiteView) -> Iterator[Link]:
     plan = view.plan
     for n, zone in enumerate(Zone):
         yield Link(
-            name=NAMES[zone],
+            name=CARDS[zone],
             network=zone.value,
             tag=_FIRST_ZONE_TAG + n,
             addresses=_addresses(plan.zones[zone], plan.zones_v6[zone], 1),
@@ -87,7 +77,7 @@ def _router(view: SiteView) -> Iterator[Link]:
             advertises=v6,
         )
     yield Link(
-        name=GUESTS,
+        name=CARDS["guests"],
         network="guests",
         tag=_GUEST_TAG,
         addresses=_addresses(addressing.GUEST_NETWORK, plan.guests_v6, 1),
@@ -98,12 +88,12 @@ def _router(view: SiteView) -> Iterator[Link]:
 
 
 def _other(machine: Machine, view: SiteView) -> Iterator[Link]:
-    plan, zone = view.plan, _ZONE_OF.get(machine.kind)
+    plan, zone = view.plan, ZONE_OF.get(machine.kind)
     for place in (Zone.MANAGEMENT, zone) if zone else (Zone.MANAGEMENT,):
         v4, v6 = plan.zones[place], plan.zones_v6[place]
         out = place is (zone or Zone.MANAGEMENT)
         yield Link(
-            name=NAMES[place],
+            name=CARDS[place],
             network=place.value,
             tag=_FIRST_ZONE_TAG + list(Zone).index(place),
             addresses=_addresses(v4, v6, machine.place),

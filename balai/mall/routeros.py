@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from pathlib import Path
 
-import jinja2
-
+from balai import pages
 from balai.flows import Rule, compile_for, networks_of
 from balai.flows.compiled import PRIVATE, Network
 from balai.mall.links import Link, links_of
@@ -20,24 +18,17 @@ from balai.mall.services import dhcp_of, overlay_of, resolver_of
 from balai.onsite import calendar
 from balai.sites import SiteView
 
-TEMPLATES = Path(__file__).resolve().parent.parent.parent / "templates" / "mall"
-
 
 def render(view: SiteView) -> str:
     """Return a script for RouterOS 7: default drop, and nothing passes that no flow declares."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=False,  # noqa: S701 - a script, not a page; every value is of a model with a strict pattern
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
     links = links_of(view.machines[0], view)
     listed = [a.model_dump() for a in view.site.assignments]
     # What holds with a clock that nobody trusts: RouterOS cannot keep the calendar.
     alone = calendar.present({"assignments": listed}, datetime.date.min, trusted=False)
     offices = [link for link in links if link.network == "offices"]
-    return environment.get_template("routeros.rsc.j2").render(
+    return pages.render(
+        "mall/routeros.rsc.j2",
+        escape=False,  # a script, not a page; every value is of a model with a strict pattern
         site=view.site.name,
         closed=[link.owner for link in offices if link.owner not in alone],
         links=links,

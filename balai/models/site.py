@@ -59,6 +59,29 @@ class Assignment(Model):
     on: list[When] = []
 
 
+Cable = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(router|trunk|management|cameras|guests|(router|(router|server|kiosk|display|counter)-[1-9][0-9]*)\.[a-z][a-z0-9-]*)$"
+    ),
+]
+
+
+class Switch(Model):
+    """
+    A switch of the mall and what is plugged into it; it is configured by whoever installs it, from the wiring sheet.
+
+    Attributes:
+        wiring: What is in which socket: `router` or `trunk` (every network, tagged), a card of a machine
+            (`kiosk-1.kio`), a counter of an office (`counter-2.imigrasi`), or a socket of a network (`management`,
+            `cameras`, `guests`).
+    """
+
+    name: Name
+    ports: int = Field(ge=5, le=96)
+    wiring: dict[Annotated[int, Field(strict=False)], Cable]  # keys of a YAML file are texts
+
+
 class Record(Model):
     """What is known of the real mall, from where, and how surely."""
 
@@ -98,6 +121,7 @@ class Site(Model):
     uplinks: OrUnknown[list[Uplink]]
     offices: list[Office] = []
     assignments: list[Assignment] = []
+    switches: list[Switch] = []
     record: Record | None = None
 
     @model_validator(mode="after")

@@ -162,7 +162,9 @@ def test_the_catalogue_of_controls_is_whole() -> None:
 
 def test_every_message_is_used_and_stands_in_both_languages() -> None:
     catalogue = yaml.safe_load((ROOT / "balai/messages.yml").read_text())
-    sources = "".join(p.read_text() for p in PRODUCT) + (ROOT / "templates/report/report.html.j2").read_text()
+    sources = "".join(p.read_text() for p in PRODUCT) + "".join(
+        page.read_text() for page in sorted((ROOT / "templates").rglob("*.j2"))
+    )
     used = set(re.findall(r"""(?:say|both)\(\s*["'](\w+)["']""", sources)) | set(
         re.findall(r"""\bt\('(\w+)'""", sources)
     )

@@ -140,6 +140,26 @@ CASES = [
         {"": "`to` should be [data-centre]"},
     ),
     Broken(
+        "wiring that cannot be",
+        SITE,
+        {
+            "status: active": "switches:\n- name: sw-1\n  ports: 8\n  wiring:\n    1: server-1.srv\n    9: kiosk-1.kio\n"
+            "    2: kiosk-7.kio\n    3: server-1.srv\nstatus: active"
+        },
+        {
+            "switches[0].wiring.9": "the switch has 8 sockets",
+            "switches[0].wiring.2": "Did you mean 'kiosk-",
+            "switches[0].wiring.3": "it is in sw-1/1 already",
+            "switches": "no cable goes to the router",
+        },
+    ),
+    Broken(
+        "a cable to nowhere",
+        SITE,
+        {"status: active": "switches: [{name: sw-1, ports: 8, wiring: {1: the router}}]\nstatus: active"},
+        {"switches[0].wiring.1": "should match"},
+    ),
+    Broken(
         "four things at once",
         TENANT,
         {
