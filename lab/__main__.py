@@ -246,7 +246,7 @@ def _stacks(env: dict[str, str]) -> str:
 
 
 def _site(env: dict[str, str]) -> str:
-    limit = "localhost,routers,servers"  # the machines that the lab boots; the audit reports the rest as dark
+    limit = ",".join(["localhost", *(host.name for host in machines.hosts())])
     said = _run(["ansible-playbook", "site.yml", "-i", f"inventories/sites/{machines.SITE}.yml", "--limit", limit], env)
     recap = re.findall(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)", said, flags=re.MULTILINE)
     return "; ".join(f"{host} ok={ok} changed={changed}" for host, ok, changed in recap if host != "localhost")

@@ -90,7 +90,8 @@ def publish(cluster: Cluster, tenants: list[Tenant], flows: Iterable[Flow]) -> s
             title = f"first-{family}" if n == 0 else f"{tenant.name}-{service.name}-{family}"
             sections.append(f"[{title}]\n{place}\nconnect = {spec['clusterIP']}:{spec['ports'][0]['port']}\n")
     config = state.write(state.ROOT / "stunnel.conf", "\n".join(sections))
-    processes.ensure("stunnel", ["stunnel4", config], group=GROUP, netns=control_plane.NETNS)
+    reads = (config, certificate, key)
+    processes.ensure("stunnel", ["stunnel4", config], group=GROUP, netns=control_plane.NETNS, reads=reads)
     _names([host for *_, host in public])
     return f"{len(public)} services"
 

@@ -26,7 +26,7 @@ from lab import network, processes, state
 from lab.trees import tree_of
 
 SITE = "mpp-banyuwangi"
-KINDS = ("router", "server")  # what the lab boots; kiosks and displays stay dark and are reported so
+LIVE = ("router-1", "server-1", "kiosk-1")  # what the lab boots; the rest stays dark and is reported so
 NETNS = "balai-mall"
 CABLE = "balai-mall0"
 USER = "balai"
@@ -103,7 +103,7 @@ def hosts() -> list[Host]:
             address=machine.address,
         )
         for machine in view.machines
-        if machine.kind in KINDS
+        if machine.name.removeprefix(f"{SITE}-") in LIVE
     ]
 
 

@@ -49,7 +49,7 @@ class Authority:
         """Return paths of a certificate and its key; hosts make it a server's as well."""
         stem = f"{self._name}-{name.replace(':', '-')}"
         certificate, key_path = self.folder / f"{stem}.crt", self.folder / f"{stem}.key"
-        if _fresh(certificate) and key_path.exists():
+        if _fresh(certificate) and key_path.exists() and _names(certificate) == set(hosts or []):
             return certificate, key_path
         key = ec.generate_private_key(ec.SECP256R1())
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])]
@@ -61,6 +61,16 @@ class Authority:
         write_secret(key_path, _pem(key))
         certificate.write_bytes(_sign(issued, self._key))
         return certificate, key_path
+
+
+def _names(certificate: Path) -> set[str]:
+    """Return the hosts that a certificate is for."""
+    found = x509.load_pem_x509_certificate(certificate.read_bytes()).extensions
+    try:
+        names = found.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set()
+    return {str(name.value) for name in names}
 
 
 def signing_key(path: Path) -> Path:

@@ -8,6 +8,7 @@ the same one, which the kubelet is given as its root.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -81,10 +82,17 @@ def start(name: str, argv: list[str | Path], *, group: str, netns: str = "", env
 
 
 def ensure(
-    name: str, argv: list[str | Path], *, group: str, netns: str = "", env: dict[str, str] | None = None
+    name: str,
+    argv: list[str | Path],
+    *,
+    group: str,
+    netns: str = "",
+    env: dict[str, str] | None = None,
+    reads: Iterable[Path] = (),
 ) -> None:
-    """Start a daemon that does not run, or runs with other arguments (another version, another setting)."""
-    words = "\n".join(map(str, argv))
+    """Start a daemon that does not run, or runs with other arguments, or with other content of files that it reads."""
+    digests = (hashlib.sha256(path.read_bytes()).hexdigest() for path in reads)
+    words = "\n".join([*map(str, argv), *digests])
     record = state.RUN / f"{name}.argv"
     pid = pid_of(name)
     if pid is not None and record.exists() and record.read_text() == words:

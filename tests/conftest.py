@@ -17,7 +17,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("balai")
     group.addoption("--site", help="audit this mall (tests/compliance)")
     group.addoption("--cluster", help="audit this cluster (tests/compliance)")
-    group.addoption("--dark", action="append", default=[], help="kind of machine known to be switched off, e.g. kiosk")
+    group.addoption(
+        "--dark",
+        action="append",
+        default=[],
+        help="kind of machine, or machine, known to be switched off, e.g. kiosk or kiosk-2",
+    )
 
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

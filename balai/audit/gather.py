@@ -77,7 +77,7 @@ def hosts(view: SiteView, ssh_config: str | None = None) -> list[HostEvidence]:
         return list(pool.map(lambda machine: host(machine, ssh_config), view.machines))
 
 
-def host(machine: Machine, ssh_config: str | None) -> HostEvidence:
+def host(machine: Machine, ssh_config: str | None = None, user: str = "balai") -> HostEvidence:
     """Gather from one machine over one SSH session; never raises: why there is nothing is in the evidence."""
     config = ssh_config or os.environ.get("BALAI_SSH_CONFIG")
     argv = [
@@ -90,7 +90,7 @@ def host(machine: Machine, ssh_config: str | None) -> HostEvidence:
         "-o",
         f"HostName={machine.address}",
         "-l",
-        "balai",
+        user,
         machine.name,
         "sudo",
         "-n",

@@ -27,8 +27,10 @@ from balai.audit.host_parsing import (
     clock,
     key_kind,
     keyed,
+    leases,
     lines,
     mounts,
+    neighbours,
     number,
     pairs,
     passwords,
@@ -257,6 +259,24 @@ def audit() -> Json:
     return found if live is None else {**found, "loaded": sum(x.startswith("-") for x in live.splitlines())}
 
 
+def room() -> dict[str, Json]:
+    """How much of each disk that our files lie on is free, in hundredths."""
+    found: dict[str, Json] = {}
+    for place in ("/", "/var", "/var/log", "/home"):
+        if place == "/" or os.path.ismount(place):
+            free = os.statvfs(place)
+            inodes = 100 * free.f_favail // free.f_files if free.f_files else 100  # some count none
+            found[place] = {"free": 100 * free.f_bavail // free.f_blocks, "inodes": inodes}
+    return found
+
+
+def lent() -> list[Json] | None:
+    kept = pathlib.Path("/var/lib/kea")
+    names = [f"kea-leases4.csv{part}" for part in (".2", ".1", "")]
+    texts = [text for name in names if (text := read(kept / name))]
+    return leases(texts, time.time()) if texts else None
+
+
 def random_ready() -> bool:
     try:
         return len(os.getrandom(16, os.GRND_NONBLOCK)) == 16
@@ -348,6 +368,9 @@ def gatherers() -> dict[str, Callable[[], Any]]:
         "swap": swap,
         "apparmor": apparmor,
         "addresses": lambda: addresses(run("ip", "-j", "addr")),
+        "neighbours": lambda: neighbours(run("ip", "-j", "neigh")),
+        "leases": lent,
+        "room": room,
         "timezone": lambda: (run("timedatectl", "show", "-p", "Timezone", "--value") or "").strip() or None,
         "failed_units": lambda: listed("systemctl", "--failed", "--no-legend", "--plain"),
         "release": lambda: keyed(read("/etc/os-release")).get("VERSION_CODENAME"),

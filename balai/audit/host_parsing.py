@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import collections
+import csv
 import json
 import re
 from collections.abc import Iterable
@@ -196,3 +197,17 @@ def addresses(text: str | None) -> list[Json] | None:
         for i in json.loads(text)
         if i["ifname"] != "lo"
     ]
+
+
+def neighbours(text: str | None) -> list[Json] | None:
+    """Return the cards of `ip -j neigh` that answered once: a failed entry has none."""
+    if text is None:
+        return None
+    return [{"card": n["dev"], "mac": n["lladdr"], "address": n["dst"]} for n in json.loads(text) if "lladdr" in n]
+
+
+def leases(texts: list[str], now: float) -> list[Json]:
+    """Return what kea has lent and not had back, from its files, the oldest first; an address's last line counts."""
+    last = {row["address"]: row for text in texts for row in csv.DictReader(text.splitlines())}
+    held = [row for row in last.values() if row["state"] == "0" and float(row["expire"]) > now]
+    return [{"address": r["address"], "mac": r["hwaddr"], "name": r["hostname"].rstrip(".")} for r in held]

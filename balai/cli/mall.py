@@ -14,7 +14,21 @@ from balai.sites import SiteView
 from balai.text import say
 
 
-@click.group()
+class _Mall(click.Group):
+    """Imports the audit's gathering when it is asked for: the other verbs need none of it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*self.commands, "survey"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "survey":
+            return super().get_command(ctx, cmd_name)
+        from balai.cli.survey import survey
+
+        return survey
+
+
+@click.group(cls=_Mall)
 def mall() -> None:
     """The network and machines of a mall, as its file and the address ledger have them."""
 

@@ -161,6 +161,66 @@ def test_what_cannot_be_put_into_force_is_undone_at_once(change: Run) -> None:
     assert ssh(f"test -e {RULES}").returncode != 0
 
 
+@pytest.fixture
+def full() -> Iterator[Callable[[str], None]]:
+    """A small disk at a place of the machine's, with no room left on it."""
+    places: list[str] = []
+
+    def fill(place: str) -> None:
+        places.append(place)
+        script = f"mkdir -p {place}; mount -t tmpfs -o size=16k none {place}; echo old > {place}/kept"
+        assert (
+            ssh(f"sudo sh -c '{script}; cat /dev/zero > {place}/filler 2>/dev/null; test -e {place}/kept'").returncode
+            == 0
+        )
+
+    yield fill
+    for place in places:
+        ssh(f"sudo umount -l {place}")
+
+
+def test_a_full_disk_leaves_the_file_that_was_there_and_room_lets_the_next_run_through(
+    change: Run, full: Callable[[str], None]
+) -> None:
+    place = "/etc/balai-full"
+    full(place)
+    wanted = {**rules(OPEN), "files": [{"dest": f"{place}/kept", "content": "new\n" * 2000}]}
+
+    refused = change(wanted)
+    kept = ssh(f"sudo sh -c 'ls {place}; cat {place}/kept'").stdout.split()
+    ssh(f"sudo rm {place}/filler")
+    done = change(wanted)
+
+    assert refused.returncode != 0
+    assert "could not be put into force" in refused.stdout
+    assert kept == ["filler", "kept", "old"], "and nothing half written lies about"
+    assert done.returncode == 0, done.stdout
+    assert ssh(f"sudo sh -c 'ls {place}; head -n1 {place}/kept'").stdout.split() == ["kept", "new"]
+
+
+def test_without_room_for_the_undo_nothing_is_changed_and_the_technician_is_told(
+    change: Run, full: Callable[[str], None]
+) -> None:
+    full("/var/lib/balai/cord")
+
+    done = change(rules(OPEN))
+
+    assert done.returncode != 0
+    assert "Diska penuh" in done.stdout
+    assert "perubahan test tidak dibuat" in done.stdout
+    assert ssh(f"test -e {RULES}").returncode != 0
+
+
+def test_a_link_that_is_replaced_by_a_file_comes_back_as_a_link(change: Run) -> None:
+    ssh(f"sudo ln -s /etc/hostname {RULES}")
+
+    change({**rules(OPEN, 8), "reload": "true"}, bare=True)
+
+    wait(lambda: "undone (time over)" in receipt(), 15)
+    assert ssh(f"readlink {RULES}").stdout.strip() == "/etc/hostname"
+    assert ssh("test -e /etc/hostname.balai-old").returncode != 0
+
+
 def test_a_power_cut_inside_the_undo_s_time_brings_the_old_state_back_at_boot(change: Run) -> None:
     assert change(rules(OPEN)).returncode == 0
     assert change(rules(LOCKED, 600), bare=True).returncode == 0

@@ -100,6 +100,20 @@ def test_an_effect_that_does_not_hold_is_renewed_although_no_file_differs(settle
     assert "it still does not hold" in settle([], [{**effect, "holds": "false"}]).stdout
 
 
+def test_a_full_disk_leaves_what_was_there_and_the_technician_is_told(settle: Set, host: Host) -> None:
+    script = f"mkdir -p {PLACE}; mount -t tmpfs -o size=16k none {PLACE}; echo old > {PLACE}/kept; cat /dev/zero > {PLACE}/filler"
+    host.run(f"sh -c '{script}'")
+    try:
+        done = settle([file("kept", "new\n" * 2000)], [])
+        kept = host.check_output(f"cat {PLACE}/kept")
+    finally:
+        host.check_output(f"umount -l {PLACE}")
+
+    assert done.returncode != 0
+    assert "Diska penuh" in done.stdout
+    assert kept == "old"
+
+
 def test_every_wrong_file_is_told_and_none_is_written(settle: Set, host: Host) -> None:
     wrong = [file(name, "root ALL\n", validate="visudo -cf %s") for name in ("x", "y")]
 

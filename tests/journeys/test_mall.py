@@ -10,9 +10,9 @@ import pytest
 
 pytestmark = pytest.mark.lab
 
-LIMIT = "localhost,routers,servers"
+LIMIT = "localhost,routers,servers,mpp-banyuwangi-kiosk-1"
 SITE = "inventories/sites/mpp-banyuwangi.yml"
-HOSTS = ["mpp-banyuwangi-router-1", "mpp-banyuwangi-server-1"]
+HOSTS = ["mpp-banyuwangi-router-1", "mpp-banyuwangi-server-1", "mpp-banyuwangi-kiosk-1"]
 
 
 def recap(said: str) -> dict[str, dict[str, int]]:

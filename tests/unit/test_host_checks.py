@@ -154,6 +154,7 @@ GOOD: dict[str, Any] = {
     "updates": {"unattended": True, "timer": "active"},
     "unverified_repositories": [],
     "random_ready": True,
+    "room": {"/": {"free": 63, "inodes": 90}},
     "tls": {"least": "TLSv1.2", "weak": []},
     "trust": {"chosen": 148, "local": ["balai-root.crt"], "trusted": 149},
     "swap": [{"device": "dm-1", "in_memory": False, "encrypted": True}],
@@ -260,6 +261,7 @@ WRONG: dict[str, list[tuple[str, Any]]] = {
     "host_audit_scope": [("audit > keys", ["accounts", "sudo"])],
     "host_audit_locked": [("audit > locked", False)],
     "host_audit_loaded": [("audit > loaded", 8)],
+    "host_room_left": [("room > / > free", 4), ("room > / > inodes", 9), ("room", {})],
     "host_clock_right": [("clock > offset", 4.0), ("clock", {"sources": 0, "selected": 0, "stratum": -1})],
 }
 IN_A_CONTAINER = {

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import shlex
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +76,20 @@ def refuse_invalid(module: Any, files: list[dict[str, Any]]) -> None:
 def holds(module: Any, command: str) -> bool:
     """Return whether a shell command that asks the machine succeeds; an empty one always does."""
     return not command or module.run_command(["/bin/sh", "-c", command])[0] == 0
+
+
+@contextlib.contextmanager
+def room(module: Any) -> Iterator[None]:
+    """Fail in words when a disk is full; files that were in their places are still there, as they were."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        module.fail_json(
+            msg=(
+                f"Diska penuh ({error.filename or 'df -h'}): perubahan {module.params['name']} tidak dibuat. "
+                "Kosongkan tempat (sudo journalctl --vacuum-size=100M; sudo apt-get clean), lalu jalankan lagi. / "
+                f"The disk is full: the change {module.params['name']} was not made. Make room, and run again."
+            )
+        )

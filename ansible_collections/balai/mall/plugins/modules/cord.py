@@ -25,6 +25,7 @@ from ansible_collections.balai.mall.plugins.module_utils.settled import (
     differing,
     holds,
     refuse_invalid,
+    room,
 )
 
 DOCUMENTATION = r"""
@@ -132,9 +133,9 @@ exit 0
 APPLY = """#!/bin/sh
 exec 9>{home}/lock; flock 9
 cd {home}/armed || exit 0
-{install}
-sync
-if {reload}
+if {install} && sync && {{
+{reload}
+}}
 then cut -d' ' -f1 /proc/uptime > applied.new && mv applied.new applied
 else flock -u 9; sh {home}/armed/undo "it could not be put into force"
 fi
@@ -151,31 +152,38 @@ def receipt(home: Path) -> str:
 
 
 def stage(module: AnsibleModule, home: Path, files: list[dict]) -> None:
-    """Write the new files, the old ones and both scripts, and make them survive a power cut."""
+    """Write the new files and the scripts, and make them survive a power cut."""
     name, reload = module.params["name"], module.params["reload"] or "true"
     folder = home / "staged"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
-    restore, install = [], []
+    restore, install, forget = [], [], ["true"]
     for n, item in enumerate(files):
         dest = Path(item["dest"])
         place = shlex.quote(str(dest))
         new = folder / f"new-{n}"
         new.write_text(item["content"])
         new.chmod(int(item["mode"], 8))
-        install.append(f"mkdir -p {shlex.quote(str(dest.parent))}")
-        install.append(f"cp -p new-{n} {place}.balai-new && mv {place}.balai-new {place}")
-        if dest.exists():
-            shutil.copy2(dest, folder / f"old-{n}")
-            restore.append(f"cp -p old-{n} {place}.balai-old && mv {place}.balai-old {place}")
-        else:
+        install.append(f"mkdir -p {shlex.quote(str(dest.parent))} && cp -p new-{n} {place}.balai-new")
+        restore.append(f"rm -f {place}.balai-new")
+        # What was there keeps a second name until the end: putting it back needs no room on a full disk.
+        Path(f"{dest}.balai-old").unlink(missing_ok=True)
+        if current(dest)[0] is None and not dest.is_symlink():
             restore.append(f"rm -f {place}")
+        else:
+            install.append(f"ln {place} {place}.balai-old")
+            restore.append(
+                f"if [ -e {place}.balai-old ] || [ -L {place}.balai-old ]; then mv -f {place}.balai-old {place}; fi"
+            )
+            forget.append(f"rm -f {place}.balai-old")
+        install.append(f"mv {place}.balai-new {place}")
     proof = module.params["proof"]
     if proof and module.run_command(["sh", "-c", proof])[0] == 0:
         (folder / "proof").write_text(proof)
     words = {"name": name, "home": home, "reload": reload}
     (folder / "undo").write_text(UNDO.format(restore="\n".join(restore), **words))
-    (folder / "apply").write_text(APPLY.format(install="\n".join(install), **words))
+    (folder / "apply").write_text(APPLY.format(install=" && ".join(install) or "true", **words))
+    (folder / "forget").write_text("\n".join(forget))
     os.sync()
     shutil.rmtree(home / "undone", ignore_errors=True)
     folder.rename(home / "armed")
@@ -226,9 +234,10 @@ def apply(module: AnsibleModule, home: Path) -> None:
         changed = changed or bool(files)
     result = {"changed": changed, "diff": difference(files)}
     if changed and not module.check_mode:
-        home.mkdir(parents=True, exist_ok=True)
-        ensure_boot_unit(module)
-        stage(module, home, files)
+        with room(module):
+            home.mkdir(parents=True, exist_ok=True)
+            ensure_boot_unit(module)
+            stage(module, home, files)
         arm(module, home)
     module.exit_json(**result, receipt=receipt(home))
 
@@ -266,7 +275,7 @@ def confirm(module: AnsibleModule, home: Path) -> None:
     script = (
         f"exec 9>{home}/lock; flock 9; cd {home}/armed 2>/dev/null && test -e applied || exit 1; "
         f'echo "confirmed at $(date -u +%FT%TZ)" > receipt; rm -rf {home}/confirmed; '
-        f"mv {home}/armed {home}/confirmed; sync"
+        f"mv {home}/armed {home}/confirmed; sync; sh {home}/confirmed/forget"
     )
     rc, _, _ = module.run_command(["sh", "-c", script])
     if rc != 0:

@@ -20,6 +20,7 @@ from ansible_collections.balai.mall.plugins.module_utils.settled import (
     differing,
     holds,
     refuse_invalid,
+    room,
 )
 
 DOCUMENTATION = r"""
@@ -155,10 +156,11 @@ def main() -> None:
     }
     if not result["changed"] or module.check_mode:
         module.exit_json(**result)
-    lasting(note, " ".join(sorted(due)))
-    for item in files:
-        write(module, item)
-    os.sync()
+    with room(module):
+        lasting(note, " ".join(sorted(due)))
+        for item in files:
+            write(module, item)
+        os.sync()
     for item in (e for e in effects if e["name"] in due):
         rc, out, err = module.run_command(["/bin/sh", "-c", item["command"]])
         if rc == 0 and not holds(module, item["holds"]):
