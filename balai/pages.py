@@ -9,7 +9,7 @@ import jinja2
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 
 
-def render(name: str, *, escape: bool = True, **words: object) -> str:
+def render(template: str, /, *, escape: bool = True, **words: object) -> str:
     """
     Return a template of templates/ with its words; a word that is missing raises, and is never an empty place.
 
@@ -22,4 +22,4 @@ def render(name: str, *, escape: bool = True, **words: object) -> str:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(name).render(**words)
+    return environment.get_template(template).render(**words)

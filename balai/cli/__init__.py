@@ -20,6 +20,7 @@ VERBS = {
     "preview": "stacks",
     "flows": "flows",
     "mall": "mall",
+    "new": "new",
     "audit": "audit",
 }
 

@@ -226,7 +226,10 @@ def test_a_borrowed_address_is_dropped_at_the_wire_that_it_does_not_belong_to(pr
 def test_the_rules_are_there_again_after_a_restart_of_the_router(probes: None) -> None:
     machines.power_cut(ROUTER)
 
-    answers = ask("kiosks", [(somebody("kiosks"), somebody("servers"), port) for port in ("tcp/443", "tcp/22")])
-
-    assert answers[0] == somebody("kiosks")
-    assert answers[1] == ""
+    # Its cards come up one after the other: what is declared passes soon, what is not at no moment.
+    for _ in range(15):
+        passed, refused = ask("kiosks", [(somebody("kiosks"), somebody("servers"), p) for p in ("tcp/443", "tcp/22")])
+        assert refused == ""
+        if passed:
+            break
+    assert passed == somebody("kiosks")

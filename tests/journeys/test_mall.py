@@ -44,9 +44,8 @@ def on(host: str, *argv: str) -> str:
 
 
 def test_a_second_run_from_another_folder_changes_nothing_and_check_says_so(run, root: Path, elsewhere: Path) -> None:
-    hashes = (
-        "sudo sh -c 'cat /etc/ssh/sshd_config.d/* /etc/sysctl.d/* /etc/chrony/chrony.conf /etc/balai/* | sha256sum'"
-    )
+    # Every file and link of the machine's settings, not only those that we know to be ours.
+    hashes = "sudo sh -c 'find /etc /usr/local -type f -exec sha256sum {} + -o -type l -printf \"%p %l\\n\" | sort | sha256sum'"
     before = [on(host, hashes) for host in HOSTS]
 
     check = run(
@@ -64,16 +63,49 @@ def test_a_second_run_from_another_folder_changes_nothing_and_check_says_so(run,
     assert all(before)
 
 
-def test_check_tells_what_the_real_run_then_does(run, root: Path, elsewhere: Path) -> None:
-    on(HOSTS[1], "sudo sed -i '$ a # tampered' /etc/chrony/chrony.conf")
+# A file of each role, with what makes it another without breaking what reads it.
+TAMPERED = {
+    "baseline": "/etc/profile.d/60-balai.sh",
+    "network": "/etc/systemd/networkd.conf.d/10-balai.conf",
+    "firewall": "/etc/sysctl.d/59-balai-forward.conf",
+    "time_sync": "/etc/chrony/chrony.conf",
+    "uplinks": "/etc/balai/uplinks.json",
+    "overlay": "/etc/wireguard/overlay.conf",
+    "resolver": "/etc/unbound/unbound.conf",
+    "dhcp": "/etc/kea/kea-dhcp4.conf",
+    "offices": "/etc/balai/offices.json",
+}
+
+
+def changed_roles(said: str, host: str) -> list[str]:
+    """Return the roles whose tasks changed something on a host, in their order."""
+    roles, task = [], ""
+    for line in said.splitlines():
+        if line.startswith("TASK ["):
+            task = line.removeprefix("TASK [").partition(" : ")[0]
+        elif line.startswith(f"changed: [{host}]") or line.startswith(f"changed: [{host} ->"):
+            roles.append(task)
+    return roles
+
+
+def test_check_tells_what_the_real_run_then_does_for_every_role(run, root: Path, elsewhere: Path) -> None:
+    assert set(TAMPERED) == {role.name for role in (root / "roles").iterdir()}
+    for path in TAMPERED.values():
+        on(HOSTS[0], f"sudo sed -i '$ a # tampered' {path}")
     command = ("ansible-playbook", str(root / "site.yml"), "-i", str(root / SITE), "--limit", LIMIT)
 
-    check, real = run(*command, "--check", cwd=elsewhere), run(*command, cwd=elsewhere)
+    check, real, again = (
+        run(*command, "--check", cwd=elsewhere),
+        run(*command, cwd=elsewhere),
+        run(*command, cwd=elsewhere),
+    )
 
-    changed = [recap(done.stdout)[HOSTS[1]]["changed"] for done in (check, real)]
-    assert changed[0] == changed[1] > 0
-    assert recap(real.stdout)[HOSTS[0]]["changed"] == 0
-    assert "# tampered" not in on(HOSTS[1], "cat /etc/chrony/chrony.conf")
+    assert [done.returncode for done in (check, real, again)] == [0, 0, 0], real.stdout
+    told, did = (changed_roles(done.stdout, HOSTS[0]) for done in (check, real))
+    assert told == did == list(TAMPERED)
+    assert [changed_roles(done.stdout, host) for done in (check, real) for host in HOSTS[1:]] == [[]] * 4
+    assert changed_roles(again.stdout, HOSTS[0]) == []
+    assert on(HOSTS[0], f"sudo grep -l tampered {' '.join(TAMPERED.values())}") == ""
 
 
 def test_a_site_file_that_is_wrong_is_refused_with_every_problem(run, root: Path, elsewhere: Path) -> None:

@@ -1,0 +1,144 @@
+"""`balai new`: a few answers become the lines that a person would have written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from balai import onboarding, yamlfile
+from balai.errors import DataError, shown
+from balai.models import Region
+from balai.models.base import load
+from balai.models.place import Agencies
+from balai.reading import table
+from balai.sites import INVENTORIES, SiteView
+from balai.text import say
+from balai.yamlfile import Document
+
+
+@click.group()
+def new() -> None:
+    """Begin something new, from answers, with what follows from them shown before it is written."""
+
+
+@new.command()
+@click.option(
+    "--answers", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Answers as YAML; nothing is asked."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+def site(answers: Path | None, dry_run: bool) -> None:
+    """
+    Open a mall: its file, its line in the ledger of addresses, and its government when it is not in the list yet.
+
+    Keys of --answers: region, which alone is required, name, owner, building, size, hours, uplinks, offices, counters,
+    status.
+    """
+    root = INVENTORIES
+    document = yamlfile.read(answers) if answers else _asked(root)
+    change = onboarding.site_change(root, document)
+    view = onboarding.checked(root, change)
+    _show(change, view)
+    if dry_run:
+        click.echo(say("new_not_written"))
+        return
+    if not answers:
+        click.confirm(say("new_write"), abort=True, default=True)
+    onboarding.write(root, change)
+    click.echo(say("new_written", files=", ".join(shown(root / path) for path in change.files)))
+    click.echo(say("new_next", site=change.name))
+
+
+def _asked(root: Path) -> Document:
+    """Ask nine questions; an answer that cannot be is asked again."""
+    regions = table(Region, root / "regions.csv")
+    agencies = [a.name for a in load(Agencies, yamlfile.read(root / "agencies.yml")).agencies]
+
+    def region(word: str) -> Region:
+        found = onboarding.region_of(word, regions)
+        if isinstance(found, Region):
+            return found
+        near = ", ".join(f"{r.code} {r.name}" for r in found) or say("survey_none")
+        raise click.BadParameter(say("new_which_region", near=near))
+
+    place = click.prompt(say("new_region"), value_proc=region)
+    said: dict[str, Any] = {"region": place.code}
+    questions: list[tuple[str, str, str, Callable[[str], Any]]] = [
+        ("name", say("new_name"), onboarding.name_of(place), str),
+        ("owner", say("new_owner"), onboarding.government_of(place)[0], str),
+        ("size", say("new_size"), "small", str),
+        ("hours", say("new_hours"), "unknown", _hours),
+        ("uplinks", say("new_uplinks"), "unknown", _uplinks),
+        ("offices", say("new_offices", agencies=", ".join(agencies[:8])), "-", _words),
+        ("counters", say("new_counters"), "-", _counters),
+        ("status", say("new_status"), "cordoned", str),
+    ]
+    for key, question, default, read in questions:
+        said[key] = click.prompt(question, default=default, value_proc=_answer(said, key, read))
+    return _document(said)
+
+
+def _document(said: dict[str, Any]) -> Document:
+    return yamlfile.parse(yaml.safe_dump(said, allow_unicode=True), say("new_answers"))
+
+
+def _answer(said: dict[str, Any], key: str, read: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: _valid(said, key, read(text))
+
+
+def _valid(said: dict[str, Any], key: str, value: Any) -> Any:
+    try:
+        load(onboarding.SiteAnswers, _document({**said, key: value}))
+    except DataError as error:
+        raise click.BadParameter("; ".join(f"{p.bound}. {p.fix}" for p in error.problems)) from None
+    return value
+
+
+def _words(text: str) -> list[str]:
+    return [] if text == "-" else text.replace(",", " ").split()
+
+
+def _parts(text: str, least: int) -> list[list[str]]:
+    parts = [part.split() for part in text.split(",")]
+    if any(len(part) < least for part in parts):
+        raise click.BadParameter(say("new_parts", given=text))
+    return parts
+
+
+def _hours(text: str) -> Any:
+    return text if text == "unknown" else {days: opening for days, opening, *_ in _parts(text, 2)}
+
+
+def _uplinks(text: str) -> Any:
+    if text == "unknown":
+        return text
+    found: list[dict[str, Any]] = []
+    for kind, mbps, *_ in _parts(text, 2):
+        again = sum(uplink["kind"] == kind for uplink in found)
+        name = f"{kind}-{again + 1}" if again else kind
+        found.append({"name": name, "kind": kind, "mbps": int(mbps) if mbps.isdigit() else mbps})
+    return found
+
+
+def _counters(text: str) -> Any:
+    if text == "-":
+        return []
+    return [
+        {"counter": int(number) if number.isdigit() else number, "office": office, **({"on": days} if days else {})}
+        for number, office, *days in _parts(text, 2)
+    ]
+
+
+def _show(change: onboarding.Change, view: SiteView) -> None:
+    plan = view.plan
+    click.echo(say("new_plan", title=view.site.title, name=change.name, v4=plan.whole, v6=plan.v6, zone=view.timezone))
+    machines = ", ".join(machine.name.removeprefix(f"{change.name}-") for machine in view.machines)
+    click.echo(say("new_machines", machines=machines))
+    services = sorted({service for flow in view.flows for service in flow.services})
+    click.echo(say("new_flows", flows=len(view.flows), services=", ".join(services)))
+    for path, text in change.files.items():
+        if path.startswith("sites/"):
+            click.echo(f"\n{path}\n" + "\n".join(f"  {line}" for line in text.splitlines()))

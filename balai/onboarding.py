@@ -1,0 +1,181 @@
+"""
+A new mall from a few answers: the lines that a person would have written, checked before any of them is.
+
+The change is made in a copy of the inventories and judged there as `balai validate` judges; only then its files are put
+in their places, the ledger first: whatever a killed run left is taken up by the next one with the same answers.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from balai import addressing, yamlfile
+from balai.errors import DataError, Problem, shown
+from balai.estate import load_estate
+from balai.models import LedgerEntry, Model, Region, load
+from balai.models.base import Name, OrUnknown, Text
+from balai.models.place import Agencies
+from balai.models.site import Assignment, Days, Opening, Uplink
+from balai.pages import render
+from balai.reading import table, unknown
+from balai.sites import SiteView, load_site
+from balai.yamlfile import Document
+
+PREFIX = "mpp-"
+
+
+class SiteAnswers(Model):
+    """
+    What is asked of whoever opens a mall; everything but the region has an answer of its own.
+
+    Attributes:
+        region: Code of the Home Ministry, or the region's name.
+        name: Permanent name; from the region by default.
+        owner: Agency; the region's own government by default, which is added to the list when it is missing.
+        counters: Whose each counter is; each office gets one by default, in the order of offices.
+    """
+
+    region: Text
+    name: Name | None = None
+    owner: Name | None = None
+    building: Name = "b1"
+    size: Literal["small", "medium", "large"] = "small"
+    hours: OrUnknown[dict[Days, Opening]] = "unknown"
+    uplinks: OrUnknown[list[Uplink]] = "unknown"
+    offices: list[Name] = Field(default=[], max_length=addressing.SLOTS)
+    counters: list[Assignment] = []
+    status: Literal["active", "cordoned"] = "cordoned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a new mall writes: texts by path below the inventories, the ledger first."""
+
+    name: str
+    files: dict[str, str]
+
+
+def region_of(word: str, regions: list[Region]) -> Region | list[Region]:
+    """Return the region of a code or name; the nearest ones when it is none, or more than one."""
+    if re.fullmatch(r"[0-9]{2}\.[0-9]{2}", word):
+        return next((r for r in regions if r.code == word), [])
+    names = {r.name.lower(): r for r in regions}
+    wanted = " ".join(word.lower().split())
+    for spelled in (wanted, f"kabupaten {wanted}", f"kota {wanted}"):
+        others = [name for name in names if name in (f"kabupaten {wanted}", f"kota {wanted}")]
+        if spelled in names and (spelled == wanted or len(others) == 1):
+            return names[spelled]
+    near = difflib.get_close_matches(wanted, [n.partition(" ")[2] for n in names], n=5, cutoff=0.6)
+    return [r for name, r in names.items() if name.partition(" ")[2] in (wanted, *near)]
+
+
+def name_of(region: Region) -> str:
+    """Return the name that a region's first mall has: a city says so, a regency does not."""
+    words = region.name.removeprefix("Kabupaten ").lower()
+    return PREFIX + re.sub(r"[^a-z0-9]+", "-", words).strip("-")
+
+
+def government_of(region: Region) -> tuple[str, str]:
+    """Return name and title of a region's own government, as the list of agencies has it."""
+    short = re.sub(r"[^a-z0-9]+", "-", region.name.partition(" ")[2].lower()).strip("-")
+    kind = "pemkot" if region.type == "kota" else "pemkab"
+    return f"{kind}-{short}"[:40].rstrip("-"), f"Pemerintah {region.name}"
+
+
+def site_change(root: Path, document: Document) -> Change:
+    """
+    Return what the answers of a document write.
+
+    Raises:
+        DataError: An answer is wrong; every problem at once, by the lines of the document.
+    """
+    answers = load(SiteAnswers, document)
+    found = region_of(answers.region, table(Region, root / "regions.csv"))
+    if isinstance(found, list):
+        known = [f"{region.code} {region.name}" for region in found]
+        raise DataError([unknown(document, ("region",), answers.region, "region", known)])
+    name = answers.name or name_of(found)
+    agencies = load(Agencies, yamlfile.read(root / "agencies.yml")).agencies
+    government, title = government_of(found)
+    government = next((a.name for a in agencies if a.kind == "region" and a.title == title), government)
+    owner = answers.owner or government
+    path = root / "sites" / f"{name}.yml"
+    if path.exists():
+        raise DataError(
+            [
+                Problem(
+                    file=document.name,
+                    line=document.line(("name",)),
+                    key="name",
+                    given=repr(name),
+                    bound=f"{shown(path)} is there already",
+                    fix=f"Change that file; for another mall of the region answer with a name, such as {name}-2.",
+                )
+            ]
+        )
+    ledger = {entry.site: entry.index for entry in table(LedgerEntry, root / "addresses.csv")}
+    files = {}
+    if name not in ledger:
+        text = (root / "addresses.csv").read_text()
+        files["addresses.csv"] = f"{text.rstrip()}\n{name},{max(ledger.values(), default=-1) + 1}\n"
+    if owner == government and owner not in {agency.name for agency in agencies}:
+        text = (root / "agencies.yml").read_text()
+        own = f'- name: {owner}\n  title: {title}\n  kind: region\n  region: "{found.code}"\n'
+        files["agencies.yml"] = f"{text.rstrip()}\n{own}"
+    given = answers.counters or [Assignment(counter=n, office=o) for n, o in enumerate(answers.offices, start=1)]
+    files[f"sites/{name}.yml"] = render(
+        "site/site.yml.j2",
+        escape=False,  # every value is of a model with a strict pattern, or of the project's own tables
+        **answers.model_dump(exclude={"region", "name", "owner", "counters"}),
+        region=found.code,
+        name=name,
+        title=f"MPP {found.name}",
+        owner=owner,
+        counters=[assignment.model_dump() for assignment in given],
+        release=_release(root),
+    )
+    return Change(name=name, files=files)
+
+
+def _release(root: Path) -> str:
+    """Return the newest release that a mall runs: a new one begins with it."""
+    texts = (path.read_text() for path in (root / "sites").glob("*.yml"))
+    found = [match[1] for text in texts if (match := re.search(r'^release: "([0-9]{4}\.[0-9]{2})"$', text, re.M))]
+    return max(found, default="2026.47")
+
+
+def checked(root: Path, change: Change) -> SiteView:
+    """
+    Return the mall as it would be, from a copy of the inventories.
+
+    Raises:
+        DataError: The estate would not be right; problems name the files that would be written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "inventories"
+        shutil.copytree(root, copy)
+        for path, text in change.files.items():
+            (copy / path).write_text(text)
+        try:
+            load_estate(copy)
+            return load_site(copy / "sites" / f"{change.name}.yml")
+        except DataError as error:
+            there, here = shown(copy), shown(root)
+            raise DataError([replace(p, file=p.file.replace(there, here)) for p in error.problems]) from None
+
+
+def write(root: Path, change: Change) -> None:
+    """Put the files in their places, each as a whole."""
+    for path, text in change.files.items():
+        place = root / path
+        partial = place.with_name(f".{place.name}.partial")
+        partial.write_text(text)
+        partial.replace(place)
