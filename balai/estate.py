@@ -149,9 +149,10 @@ def _one(model: type[_M], path: Path, documents: dict[str, Document]) -> _M:
 def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Problem]:
     for site in estate.sites.values():
         document = documents[f"Site:{site.name}"]
-        yield from site_problems(site, document)
+        problems = list(site_problems(site, document))
+        yield from problems
         yield from enrolment_of(site, enrolment_folder(estate.root))[1]
-        if not any(True for _ in site_problems(site, document)):  # counts of machines are bounded then
+        if not problems:  # counts of machines are bounded then
             yield from wiring_problems(site, estate.sizes, document)
         if site.owner not in estate.agencies:
             yield unknown(document, ("owner",), site.owner, "agency", list(estate.agencies))

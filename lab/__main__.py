@@ -25,6 +25,7 @@ from rich.table import Table
 
 from balai.errors import BalaiError, EnvironmentFault
 from balai.estate import load_estate
+from balai.sites import INVENTORIES
 from lab import (
     control_plane,
     gateway,
@@ -247,7 +248,9 @@ def _stacks(env: dict[str, str]) -> str:
 
 def _site(env: dict[str, str]) -> str:
     limit = ",".join(["localhost", *(host.name for host in machines.hosts())])
-    said = _run(["ansible-playbook", "site.yml", "-i", f"inventories/sites/{machines.SITE}.yml", "--limit", limit], env)
+    said = _run(
+        ["ansible-playbook", "site.yml", "-i", str(INVENTORIES / f"sites/{machines.SITE}.yml"), "--limit", limit], env
+    )
     recap = re.findall(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)", said, flags=re.MULTILINE)
     return "; ".join(f"{host} ok={ok} changed={changed}" for host, ok, changed in recap if host != "localhost")
 

@@ -18,37 +18,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import yaml
+
 from balai import sites
 from balai.addressing import Zone
 from balai.errors import EnvironmentFault
 from balai.mall import links_of
+from balai.models.site import Office
 from lab import network, processes, state
 from lab.trees import tree_of
 
-SITE = "mpp-banyuwangi"
+SITE = os.environ.get("BALAI_LAB_SITE", "mpp-banyuwangi")  # another mall of the inventories can be brought up instead
 LIVE = ("router-1", "server-1", "kiosk-1")  # what the lab boots; the rest stays dark and is reported so
 NETNS = "balai-mall"
 CABLE = "balai-mall0"
 USER = "balai"
-# The wires of the mall: a bridge each (br-<name>).
-WIRES = ("mgmt", "srv", "kio", "dsp", "cam", "off0", "off1", "gst", "wan1", "wan2")
 CALENDAR_STAMP = "/var/lib/balai/calendar/stamp"
 HOSTS = state.ROOT / "machines"
 ENROLMENT = state.ROOT / "enrolment"
-# The machines of two offices and a guest's: they have roles of nobody, and ask the router for everything.
-VISITORS = {
-    "office-1": ("off0", "02:ba:1a:00:00:01"),
-    "office-2": ("off1", "02:ba:1a:00:00:02"),
-    "guest-1": ("gst", "02:ba:1a:00:00:03"),
-}
+CARD = "02:ba:1a:00:00:{:02x}"  # of visitors: machines of offices, and a guest's
 PROBE_MAC = "02:ba:1a:00:00:0f"  # of a second machine of the first office, which tests play
-ENROLLED = f"""---
-site: {SITE}
-machines:
-  - {{name: office-1, office: dukcapil, number: 2, mac: "{VISITORS["office-1"][1]}", managed: network-only}}
-  - {{name: office-2, office: imigrasi, number: 2, mac: "{VISITORS["office-2"][1]}", managed: network-only}}
-  - {{name: probe-1, office: dukcapil, number: 15, mac: "{PROBE_MAC}", managed: observed}}
-"""
 DYNAMIC = "[Match]\nName={card}\n[Network]\nDHCP=ipv4\nIPv6AcceptRA=yes\n[DHCPv4]\nClientIdentifier=mac\n"
 FIXED = "[Match]\nName={card}\n[Network]\nAddress={address}\n"
 
@@ -108,11 +97,28 @@ def hosts() -> list[Host]:
 
 
 def visitors() -> list[Host]:
-    """Return the machines of others."""
+    """Return the machines of two offices and a guest's: nobody configures them; they ask the router for all."""
+    wires = {f"office-{n}": f"off{office.slot}" for n, office in enumerate(_offices(), start=1)} | {"guest-1": "gst"}
     return [
-        Host(name=name, kind="visitor", cards=(wire,), seed=(wire, DYNAMIC.format(card=wire)), mac=mac)
-        for name, (wire, mac) in VISITORS.items()
+        Host(name=name, kind="visitor", cards=(wire,), seed=(wire, DYNAMIC.format(card=wire)), mac=CARD.format(n))
+        for n, (name, wire) in enumerate(wires.items(), start=1)
     ]
+
+
+def _offices() -> list[Office]:
+    return sorted(site().site.offices, key=lambda office: office.slot)[:2]
+
+
+def _enrolled() -> str:
+    """Return the enrolment of the offices' machines."""
+    machines = [
+        {"name": f"office-{n}", "office": office.agency, "number": 2, "mac": CARD.format(n), "managed": "network-only"}
+        for n, office in enumerate(_offices(), start=1)
+    ]
+    if machines:
+        own = {"office": machines[0]["office"], "number": 15, "mac": PROBE_MAC, "managed": "observed"}
+        machines.append({"name": "probe-1", **own})
+    return yaml.safe_dump({"site": SITE, "machines": machines}, explicit_start=True)
 
 
 def site() -> sites.SiteView:
@@ -125,9 +131,10 @@ def start() -> list[Host]:
     management = site().plan.zones[Zone.MANAGEMENT]
     network.refuse_overlap([str(management)], CABLE)
     network.make(NETNS)
-    state.write(ENROLMENT / f"{SITE}.yml", ENROLLED)
+    state.write(ENROLMENT / f"{SITE}.yml", _enrolled())
     (ENROLMENT / "keys").mkdir(exist_ok=True)
-    for bridge in map("br-{}".format, WIRES):
+    wires = {link.name for link in links_of(site().machines[0], site())} | {"wan1", "wan2"}
+    for bridge in map("br-{}".format, sorted(wires)):
         if bridge not in network.ip("-br", "link", netns=NETNS):
             network.ip("link", "add", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0", netns=NETNS)
         network.ip("link", "set", bridge, "up", netns=NETNS)

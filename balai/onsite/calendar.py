@@ -10,6 +10,7 @@ Run as a program it keeps the set `present` of the firewall in step with the day
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import os
 import subprocess
@@ -57,15 +58,21 @@ def claims(assignments: Iterable[dict[str, Any]], counter: int, day: datetime.da
 
 def collisions(assignments: list[dict[str, Any]]) -> list[tuple[int, datetime.date, list[str]]]:
     """Return counters that two offices have at once, each with the first such day."""
-    dates = {datetime.date.fromisoformat(w) for a in assignments for w in a["on"] if is_date(w)}
     year = {datetime.date(2026, 1, 1) + datetime.timedelta(days=n) for n in range(366)}  # has every n-th weekday
     found = []
     for counter in sorted({a["counter"] for a in assignments}):
-        for day in sorted(dates | year):
-            if len(offices := claims(assignments, counter, day)) > 1:
+        mine = [a for a in assignments if a["counter"] == counter]
+        dates = {datetime.date.fromisoformat(w) for a in mine for w in a["on"] if is_date(w)}
+        meet = any(_weekdays(a["on"]) & _weekdays(b["on"]) for a, b in itertools.combinations(mine, 2))
+        for day in sorted(dates | year if meet else dates):
+            if len(offices := claims(mine, counter, day)) > 1:
                 found.append((counter, day, offices))
                 break
     return found
+
+
+def _weekdays(on: list[str]) -> set[str]:
+    return {w.partition("#")[0] for w in on if not is_date(w)} if on else set(WEEKDAYS)
 
 
 def present(settings: dict[str, Any], day: datetime.date, trusted: bool) -> list[str]:
