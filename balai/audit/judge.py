@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from balai.audit import gather
+from balai import kube
+from balai.audit import gather, isolation
 from balai.audit.results import Result, Status
 from balai.errors import EnvironmentFault
 from balai.estate import Estate
 from balai.mall import sockets_of
-from balai.models import Cluster
+from balai.models import Cluster, Tenant
 from balai.rules import Finding, Judge, admission, cel, load_rules
 from balai.rules.catalogue import Control, FactCheck, controls, fact_checks, unproven
 from balai.rules.exceptions import load_exceptions
@@ -80,9 +81,13 @@ def _cluster(estate: Estate, name: str) -> list[Result]:
     tenants = {t.namespace: t for t in estate.tenants_of(name) if t.status != "decommissioning"}
     checks = [check for check in fact_checks() if check.target != "host"]
     try:
-        evidence = gather.cluster(gather.reach(declared.kubeconfig_context))
+        api = gather.reach(declared.kubeconfig_context)
+        evidence = gather.cluster(api)
     except EnvironmentFault as fault:
         return [judge_facts(check, f"cluster {name}", None, {}, time.time(), str(fault)) for check in checks]
+    access = _access(api, [t for t in tenants.values() if t.namespace in evidence.tenants])
+    for namespace, facts in evidence.tenants.items():
+        facts.update({"access": access[namespace]} if namespace in access else {})
     expected = {
         "tenants": sorted(tenants),
         "today": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -112,6 +117,14 @@ def _cluster(estate: Estate, name: str) -> list[Result]:
             if check.target == "tenant"
         ]
     return results + _rules(declared, evidence)
+
+
+def _access(api: kube.Cluster, tenants: list[Tenant]) -> Json:
+    """Return what tenants may do, as far as this identity may ask."""
+    try:
+        return isolation.matrix(api, tenants, PLATFORM)
+    except kube.ApiError:
+        return {}
 
 
 def _rules(declared: Cluster, evidence: gather.ClusterEvidence) -> list[Result]:

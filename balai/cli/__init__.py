@@ -22,6 +22,7 @@ VERBS = {
     "mall": "mall",
     "new": "new",
     "audit": "audit",
+    "isolation": "audit",
 }
 
 

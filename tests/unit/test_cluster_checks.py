@@ -69,6 +69,7 @@ GOOD: dict[str, Any] = {
         {"roleRef": {"name": "balai-tenant-operator"}, "subjects": [{"kind": "Group", "name": "balai:tenant:a"}]}
     ],
     "cluster_role_bindings": [{"subjects": [{"kind": "Group", "name": "system:masters"}]}],
+    "access": {"asked": 90, "leaks": [], "lacks": []},
 }
 WRONG: dict[str, list[tuple[str, Any]]] = {
     "cluster_no_anonymous_access": [("anonymous_status", 200)],
@@ -122,6 +123,11 @@ WRONG: dict[str, list[tuple[str, Any]]] = {
         ("role_bindings > 0 > roleRef > name", "admin"),
         ("role_bindings > 0 > subjects > 0 > name", "balai:tenant:b"),
         ("cluster_role_bindings > 0 > subjects > 0 > name", "balai:tenant:a"),
+    ],
+    "tenant_isolated": [
+        ("access > leaks", ["tenant-b: get secrets"]),
+        ("access > lacks", ["tenant-a: list pods"]),
+        ("access > asked", 0),
     ],
     "tenant_review_current": [("annotations", {}), (f"annotations > {LABEL}review", "2026-11-23")],
 }
