@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from balai.errors import EnvironmentFault
 from balai.estate import Estate
+from balai.text import say
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = "balai"
@@ -51,6 +52,28 @@ def stacks_of(estate: Estate, cluster: str) -> list[list[str]]:
     """Return the stacks of a cluster in layers; a layer needs the one before it."""
     tenants = [f"tenant.{cluster}.{t.name}" for t in estate.tenants_of(cluster) if t.status == "active"]
     return [[f"foundation.{cluster}"], tenants]
+
+
+def abandoned(estate: Estate, cluster: str) -> list[StackResult]:
+    """
+    Return the stacks of tenants on a cluster that no file declares any more, each as a failure that says what to do.
+
+    They are only looked at: a file that is gone is no order to delete what citizens use.
+
+    Raises:
+        EnvironmentFault: Pulumi, its backend or its passphrase is missing.
+    """
+    from pulumi import automation
+
+    _require_settings()
+    declared = {f"tenant.{cluster}.{tenant.name}" for tenant in estate.tenants_of(cluster)}
+    stacks = automation.LocalWorkspace(work_dir=str(ROOT)).list_stacks()
+    names = (stack.name.rpartition("/")[2] for stack in stacks if stack.resource_count)
+    return [
+        StackResult(stack=name, changes={}, seconds=0, error=say("stack_abandoned", tenant=name.rpartition(".")[2]))
+        for name in sorted(names)
+        if name.startswith(f"tenant.{cluster}.") and name not in declared
+    ]
 
 
 def deploy(

@@ -53,6 +53,39 @@ def test_a_page_of_the_public_service_portal_is_served_through_its_service(run) 
     assert page.data.decode().split("portal-layanan: ")[1].split("<")[0] in pods, "the page names the pod that made it"
 
 
+def test_a_tenant_whose_file_is_gone_is_left_alone_and_said_by_balai_and_by_pulumi(
+    balai, run, root: Path, inventories: Path
+) -> None:
+    (inventories / "tenants/portal-asn.yml").unlink()
+    flows = inventories / "flows.yml"
+    flows.write_text(flows.read_text().replace("portal-asn/web, ", ""))
+    pods = ("kubectl", "get", "pods", "-n", "tenant-portal-asn", "-o", "name")
+    before = run(*pods).stdout
+
+    shown = balai("preview", "--cluster", "cikarang", BALAI_INVENTORIES=str(inventories))
+    done = balai("up", "--cluster", "cikarang", "--json", BALAI_INVENTORIES=str(inventories))
+    plain = run(
+        "pulumi",
+        "up",
+        "-s",
+        "tenant.cikarang.portal-asn",
+        "--yes",
+        "--skip-preview",
+        cwd=root,
+        BALAI_INVENTORIES=str(inventories),
+    )
+
+    balai("up", "--cluster", "cikarang")  # the foundation's walls as they were
+    assert (shown.returncode, done.returncode) == (1, 1)
+    (gone,) = [stack for stack in json.loads(done.stdout) if stack["error"]]
+    assert gone["stack"] == "tenant.cikarang.portal-asn"
+    assert "nothing was deleted. Restore the file" in gone["error"]
+    assert "nothing was deleted" in shown.stderr
+    assert plain.returncode != 0
+    assert "A tenant whose file is gone is never removed" in plain.stdout + plain.stderr
+    assert run(*pods).stdout == before != ""
+
+
 def test_a_second_up_changes_nothing(balai) -> None:
     done = balai("up", "--cluster", "cikarang", "--json")
 
