@@ -12,6 +12,7 @@ from balai.errors import BalaiError, DataError
 
 VERBS = {
     "validate": "estate",
+    "schemas": "estate",
     "check": "rules",
     "controls": "rules",
     "explain": "rules",
@@ -21,6 +22,7 @@ VERBS = {
     "flows": "flows",
     "mall": "mall",
     "new": "new",
+    "show": "show",
     "audit": "audit",
     "isolation": "audit",
 }

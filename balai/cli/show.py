@@ -1,0 +1,50 @@
+"""`balai show`: the estate as tables."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from balai import overview
+from balai.estate import load_estate
+from balai.kube import Cluster
+from balai.text import say
+
+
+@click.group()
+def show() -> None:
+    """What is declared, and whether it runs."""
+
+
+@show.command()
+@click.option(
+    "--cluster", "clusters", multiple=True, help="Ask this cluster what really runs; may be given several times."
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def services(clusters: tuple[str, ...], as_json: bool) -> None:
+    """Show every service: whose it is, where, how much of it may be lost, and who depends on it."""
+    estate = load_estate()
+    if unknown := set(clusters) - set(estate.clusters):
+        raise click.UsageError(
+            f"there is no cluster {', '.join(sorted(unknown))}; clusters are {', '.join(estate.clusters)}"
+        )
+    apis = {name: Cluster.from_kubeconfig(context=estate.clusters[name].kubeconfig_context) for name in clusters}
+    rows = overview.services(estate, apis)
+    if as_json:
+        click.echo(json.dumps([vars(row) for row in rows]))
+        return
+    table = Table(title=say("services_title", count=len(rows)), title_justify="left", box=None)
+    columns = [say("service_name"), say("service_state"), say("service_category"), say("service_place")]
+    columns += [say("service_recovery"), say("service_backup"), say("service_needed")]
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
+    for row in rows:
+        place = ", ".join(f"{c} {row.running[c]}" if c in row.running else c for c in row.clusters)
+        needed = ", ".join(row.needed_by) or say("survey_none")
+        name = f"{row.name}\n{row.host}".strip()
+        table.add_row(name, row.status, row.category, place, row.recovery, row.backup, needed)
+    Console().print(table, highlight=False, markup=False)
+    click.echo(say("services_no_backup"))
