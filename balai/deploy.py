@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from balai.errors import EnvironmentFault
 from balai.estate import Estate
+from balai.lifecycle import standing
 from balai.text import say
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,8 +51,13 @@ class StackResult:
 
 def stacks_of(estate: Estate, cluster: str) -> list[list[str]]:
     """Return the stacks of a cluster in layers; a layer needs the one before it."""
-    tenants = [f"tenant.{cluster}.{t.name}" for t in estate.tenants_of(cluster) if t.status == "active"]
+    tenants = [f"tenant.{cluster}.{t.name}" for t in estate.tenants_of(cluster) if standing(t).may_change]
     return [[f"foundation.{cluster}"], tenants]
+
+
+def remarks(estate: Estate, cluster: str) -> list[str]:
+    """Return what has to be said of tenants of a cluster that are held still, or soon will be."""
+    return [words for tenant in estate.tenants_of(cluster) if (words := standing(tenant).words)]
 
 
 def abandoned(estate: Estate, cluster: str) -> list[StackResult]:

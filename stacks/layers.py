@@ -21,6 +21,7 @@ from balai.components.tenant_space import TenantSpaceArgs, tenant_namespace
 from balai.errors import DataError, shown
 from balai.estate import Estate, load_estate
 from balai.flows import gateway_policies, named
+from balai.lifecycle import standing
 from balai.models import Cluster, Tenant
 from balai.rules import files
 from balai.rules.lens import POD_KINDS
@@ -47,8 +48,8 @@ def _program(stack: str, estate: Estate) -> None:
     cluster, tenant = estate.clusters.get(cluster_name), estate.tenants.get(tenant_name)
     if layer == "foundation" and cluster and not tenant_name:
         foundation(cluster, _front(estate, cluster))
-    elif layer == "tenant" and cluster and tenant and tenant.status == "decommissioning":
-        raise pulumi.RunError(f"tenant {tenant.name} is decommissioning: its stack is no longer brought up.")
+    elif layer == "tenant" and cluster and tenant and not (stands := standing(tenant)).may_change:
+        raise pulumi.RunError(stands.words)
     elif layer == "tenant" and cluster and tenant:
         tenant_stack(estate, cluster, tenant)
     else:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from balai.deploy import Action, StackResult, abandoned, deploy, stacks_of
+from balai.deploy import Action, StackResult, abandoned, deploy, remarks, stacks_of
 from balai.estate import load_estate
 from balai.text import say
 
@@ -41,6 +41,8 @@ def _run(action: Action, cluster: str, tenants: tuple[str, ...], as_json: bool) 
             progress.update(task, advance=1, description=result.stack)
 
         results = [*deploy(layers, action, tell), *([] if tenants else abandoned(estate, cluster))]
+    for words in remarks(estate, cluster):
+        click.echo(words, err=True)
     if as_json:
         click.echo(
             json.dumps(

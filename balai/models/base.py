@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import datetime
 import difflib
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, StringConstraints, Tag, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from balai.errors import DataError, Problem
 from balai.yamlfile import Document, dotted
@@ -36,6 +45,23 @@ Text = Annotated[str, StringConstraints(min_length=3, max_length=600)]
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(m|Ki|Mi|Gi|Ti)?$")]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(m|h|d)$")]
 Verification = Literal["read", "read-secondary", "recalled", "stored source", "unknown"]
+
+
+class Governed(Model):
+    """Something with a status; one that stops work says why, and a freeze says until when."""
+
+    status: str
+    status_until: Date | None = None
+    status_reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _a_status_that_stops_work_says_why(self) -> Self:
+        if self.status not in ("active", "requested") and not self.status_reason:
+            raise ValueError(f"status {self.status} needs a status_reason, so that the next reader knows what ends it")
+        if self.status == "frozen" and not self.status_until:
+            raise ValueError("status frozen needs status_until: a freeze without an end is forgotten")
+        return self
+
 
 # What pydantic adds to the place of an error: the branch of a union, and "this is about the key".
 _KNOWN, _UNKNOWN = "<known>", "<unknown>"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
-from balai.models.base import Date, Model, Name, OrUnknown, RegionCode, Text, Verification
+from balai.models.base import Governed, Model, Name, OrUnknown, RegionCode, Text, Verification
 
 Opening = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Days = Annotated[str, StringConstraints(pattern=r"^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?$")]
@@ -100,7 +100,7 @@ class Record(Model):
     note: str | None = None
 
 
-class Site(Model):
+class Site(Governed):
     """inventories/sites/<name>.yml, an Ansible inventory and the whole truth about one mall."""
 
     plugin: Literal["balai.mall.site"]
@@ -115,19 +115,9 @@ class Site(Model):
     release: Release
     ring: Literal["lab", "pilot", "early", "broad"]
     status: Literal["active", "cordoned", "frozen", "decommissioning"]
-    status_until: Date | None = None
-    status_reason: Text | None = None
     hours: OrUnknown[dict[Days, Opening]]
     uplinks: OrUnknown[list[Uplink]]
     offices: list[Office] = []
     assignments: list[Assignment] = []
     switches: list[Switch] = []
     record: Record | None = None
-
-    @model_validator(mode="after")
-    def _a_status_that_stops_work_says_why(self) -> Site:
-        if self.status != "active" and not self.status_reason:
-            raise ValueError(f"status {self.status} needs a status_reason, so that the next reader knows what ends it")
-        if self.status == "frozen" and not self.status_until:
-            raise ValueError("status frozen needs status_until: a freeze without an end is forgotten")
-        return self

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from balai.models.base import Date, Duration, Model, Name, Quantity, RegionCode, Text, Verification
+from balai.models.base import Date, Duration, Governed, Model, Name, Quantity, RegionCode, Text, Verification
 
 Category = Literal["rendah", "tinggi", "strategis"]
 Image = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+@sha256:[0-9a-f]{64}$")]
@@ -64,7 +64,7 @@ class Reach(Model):
     when_dark: Literal["refuse", "local", "store"]
 
 
-class Tenant(Model):
+class Tenant(Governed):
     """inventories/tenants/<name>.yml."""
 
     name: Name
@@ -85,7 +85,7 @@ class Tenant(Model):
     services: list[Service] = Field(min_length=1)
     reaches: list[Reach] = []
     manifests: list[Text] = []  # files of the tenant's own Kubernetes objects, below the inventories
-    status: Literal["active", "cordoned", "decommissioning"]
+    status: Literal["requested", "active", "cordoned", "frozen", "decommissioning"]
 
     @property
     def namespace(self) -> str:
