@@ -67,17 +67,20 @@ def controls(coverage: bool, domain: str | None, unproven: bool, as_json: bool) 
 @click.argument("what", nargs=-1)
 def explain(what: tuple[str, ...]) -> int:
     """
-    Explain a rule, a control, or a refusal.
+    Explain a rule, a control, a refusal, or a value of the estate.
 
     `balai explain run_as_non_root`, `balai explain BSSN4-33-2-c`, `balai explain denied FILE|MESSAGE|-`;
-    without anything, all rules are listed.
+    without anything, all rules are listed. `balai explain site:mpp-banyuwangi addresses.kiosks` says where a value of
+    the estate comes from, `balai explain tenant:pajak quota.cpu` as well.
     """
     from balai.rules import explain as explaining
 
     if not what:
         click.echo(explaining.rules())
         return 0
-    if what[0] == "denied":
+    if len(what) == 2 and what[0].startswith(("site:", "tenant:")):
+        _value(*what)
+    elif what[0] == "denied":
         message = " ".join(what[1:]) or "-"
         text = sys.stdin.read() if message == "-" else message
         path = Path(message)
@@ -88,6 +91,21 @@ def explain(what: tuple[str, ...]) -> int:
         for name in what:
             click.echo(explaining.one(name))
     return 0
+
+
+def _value(subject: str, path: str) -> None:
+    from balai import provenance
+    from balai.sites import INVENTORIES
+    from balai.text import say
+
+    found = provenance.explain(subject, path, INVENTORIES)
+    click.echo(say("value_is", path=path, value=found.layers[-1].what))
+    for layer in found.layers:
+        click.echo(f"  {layer.what}  ({layer.where}{f'; {layer.change}' if layer.change else ''})")
+    if found.controls:
+        click.echo(say("value_controls", controls=", ".join(found.controls)))
+    if found.exceptions:
+        click.echo(say("value_exceptions", exceptions=", ".join(found.exceptions)))
 
 
 @click.command()
