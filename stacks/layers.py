@@ -37,12 +37,13 @@ def program(stack: str) -> None:
         pulumi.RunError: The estate is wrong, or it has no such stack.
     """
     try:
-        _program(stack, load_estate())
+        declare(stack, load_estate())
     except DataError as error:
         raise pulumi.RunError(f"{len(error.problems)} problem(s):\n{error}") from None
 
 
-def _program(stack: str, estate: Estate) -> None:
+def declare(stack: str, estate: Estate) -> None:
+    """Declare everything of one stack of an estate."""
     layer, _, rest = stack.partition(".")
     cluster_name, _, tenant_name = rest.partition(".")
     cluster, tenant = estate.clusters.get(cluster_name), estate.tenants.get(tenant_name)

@@ -19,6 +19,7 @@ VERBS = {
     "exceptions": "rules",
     "up": "stacks",
     "preview": "stacks",
+    "render": "stacks",
     "flows": "flows",
     "mall": "mall",
     "new": "new",

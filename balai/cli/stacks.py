@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -91,3 +93,41 @@ def up(cluster: str, tenants: tuple[str, ...], as_json: bool) -> int:
 def preview(cluster: str, tenants: tuple[str, ...], as_json: bool) -> int:
     """Tell what `up` would change, and what the rules would refuse."""
     return _run("preview", cluster, tenants, as_json)
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder to hold it, and nothing else.",
+)
+@click.option(
+    "--cluster", "clusters", multiple=True, help="Only this cluster; with --site, both. All of both by default."
+)
+@click.option("--site", "sites", multiple=True, help="Only this mall; may be given several times.")
+def render(out: Path, clusters: tuple[str, ...], sites: tuple[str, ...]) -> None:
+    """
+    Write all that would be applied, in a stable form, so that a review is a diff.
+
+    Objects of every stack and variables of every machine; nothing is asked of a cluster or a machine.
+    """
+    from balai import rendering
+    from balai.sites import INVENTORIES, load_site
+
+    estate = load_estate()
+    for given, known in ((clusters, estate.clusters), (sites, estate.sites)):
+        if wrong := set(given) - set(known):
+            raise click.UsageError(f"there is no {', '.join(sorted(wrong))}; `balai validate` reads what there is")
+    every = not clusters and not sites
+    texts = chain(
+        *(rendering.texts_of_cluster(estate, name) for name in (estate.clusters if every else clusters)),
+        *(
+            rendering.texts_of_site(load_site(INVENTORIES / f"sites/{n}.yml"))
+            for n in (estate.sites if every else sites)
+        ),
+    )
+    count, changed = rendering.write(out, texts)
+    click.echo(say("rendered", count=count, folder=out, changed=len(changed)))
+    for name in changed[:20]:
+        click.echo(f"  {name}")

@@ -1,0 +1,82 @@
+"""What Ansible is told of each machine of a mall: groups and variables, from the site's file alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from balai.addressing import GUEST_NETWORK
+from balai.flows import allow_list, compile_for
+from balai.flows.compiled import PRIVATE, Kind
+from balai.mall.links import links_of
+from balai.mall.services import TIME, asking, calendar_of, dhcp_of, merged, overlay_of, resolver_of, uplinks_of
+from balai.models.flow import End
+from balai.sites import Machine, SiteView
+
+GROUPS = {"router": "routers", "server": "servers", "kiosk": "kiosks", "display": "displays"}
+
+
+def of_machine(machine: Machine, view: SiteView) -> dict[str, Any]:
+    """Return what one machine is told that no other is."""
+    kind: Kind = machine.kind  # type: ignore[assignment]
+    links = links_of(machine, view)
+    gateways = [gateway for link in links for gateway in link.gateways]
+    return {
+        "ansible_host": machine.address,
+        "firewall_rules": [rule.as_dict() for rule in compile_for(kind, view.flows, view.plan)],
+        "network_links": [link.as_dict() for link in links],
+        "network_name_servers": gateways or ["127.0.0.1"],
+    }
+
+
+def of_group(group: str, view: SiteView) -> dict[str, Any]:
+    """Return what differs for a group of machines."""
+    if group == "routers":
+        return _of_routers(view)
+    end: End | None = {"kiosks": "kiosks", "displays": "displays"}.get(group)  # type: ignore[assignment]
+    return {"kiosk_origins": allow_list(view.flows, end)} if end else {}
+
+
+def of_site(view: SiteView) -> dict[str, Any]:
+    """Return what every machine of the site is told."""
+    site = view.site
+    return {
+        "ansible_user": "balai",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        # A session that is cut in its middle is noticed in seconds, and not when TCP gives up.
+        "ansible_ssh_common_args": "-o ServerAliveInterval=3 -o ServerAliveCountMax=3",
+        "balai_site": site.name,
+        "balai_site_title": site.title,
+        "balai_site_status": site.status,
+        "balai_release": site.release,
+        "balai_timezone": view.timezone,
+        "balai_networks": {zone.value: str(network) for zone, network in view.plan.zones.items()},
+        "baseline_timezone": view.timezone,
+        "baseline_site": site.name,
+        "time_sync_servers": [{"host": view.machines[0].address}],
+        "firewall_private": [str(network) for network in PRIVATE],
+        "network_search": resolver_of(view)["zone"],
+    }
+
+
+def _of_routers(view: SiteView) -> dict[str, Any]:
+    """The router asks the world for the time and gives it to whom a flow lets ask."""
+    names = ["ntp.bmkg.go.id", "ntp.bsn.go.id", "id.pool.ntp.org"]
+    national = [str(dc.gateways[TIME]) for _, dc in view.hubs]
+    resolver, overlay = resolver_of(view), overlay_of(view)
+    reached = " || ".join(f"ping -n -q -c1 -W2 {peer['address']}" for peer in overlay["peers"])
+    return {
+        "time_sync_servers": [{"host": name} for name in [*national, *names]],
+        "time_sync_serves": merged(asking(view, 123)),
+        # A data centre's clock is enough: the overlay vouches for who it is.
+        "time_sync_min_sources": 1 if national else 2,
+        "firewall_guests": [str(GUEST_NETWORK), str(view.plan.guests_v6)],
+        "dhcp_networks": dhcp_of(view),
+        "dhcp_domain": resolver["zone"],
+        **{f"resolver_{key}": value for key, value in resolver.items()},
+        "resolver_private": [str(network) for network in PRIVATE],
+        "overlay_settings": overlay,
+        "overlay_proof": reached,
+        "uplinks_settings": uplinks_of(view),
+        "uplinks_proof": reached,
+        "offices_settings": calendar_of(view),
+    }
