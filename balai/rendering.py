@@ -67,7 +67,7 @@ def objects_of(stack: str, estate: Estate) -> list[Json]:
         """The engine and the cluster: takes note of what is declared, and makes nothing."""
 
         def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, Json]:
-            if args.typ.startswith(TYPES):
+            if args.typ.startswith(TYPES) and "kind" in args.inputs:
                 seen.append(normalised(args.inputs))
             return f"{args.name}-id", args.inputs
 
