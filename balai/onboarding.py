@@ -1,5 +1,5 @@
 """
-A new mall from a few answers: the lines that a person would have written, checked before any of them is.
+A new mall or tenant from a few answers: the lines that a person would have written, checked before any of them is.
 
 The change is made in a copy of the inventories and judged there as `balai validate` judges; only then its files are put
 in their places, the ledger first: whatever a killed run left is taken up by the next one with the same answers.
@@ -7,25 +7,27 @@ in their places, the ledger first: whatever a killed run left is taken up by the
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import re
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from balai import addressing, yamlfile
-from balai.errors import DataError, Problem, shown
+from balai.errors import DataError, shown
 from balai.estate import load_estate
 from balai.models import LedgerEntry, Model, Region, load
-from balai.models.base import Name, OrUnknown, Text
+from balai.models.base import Duration, Name, OrUnknown, RegionCode, Text
 from balai.models.place import Agencies
 from balai.models.site import Assignment, Days, Opening, Uplink
+from balai.models.tenant import MIN_REPLICAS, Category, Image
 from balai.pages import render
-from balai.reading import table, unknown
+from balai.reading import table, unknown, wrong
 from balai.sites import SiteView, load_site
 from balai.yamlfile import Document
 
@@ -55,9 +57,28 @@ class SiteAnswers(Model):
     status: Literal["active", "cordoned"] = "cordoned"
 
 
+class TenantAnswers(Model):
+    """What is asked of an agency that wants a space on the clusters; it begins as a request."""
+
+    name: Name
+    title: Text
+    title_en: Text
+    owner: Name
+    region: RegionCode | None = None
+    legal_ground: Text
+    category: Category = "tinggi"
+    data_class: Literal["public", "internal", "restricted", "confidential"] = "internal"
+    retention: Duration = "3650d"
+    clusters: list[Name] = ["cikarang"]
+    image: Image
+    port: int = Field(default=8080, ge=1024, le=65535)
+    health: Annotated[str, StringConstraints(pattern=r"^/[a-z0-9/_-]*$")] = "/healthz"
+    public: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What a new mall writes: texts by path below the inventories, the ledger first."""
+    """What something new writes: texts by path below the inventories, the ledger first."""
 
     name: str
     files: dict[str, str]
@@ -109,18 +130,8 @@ def site_change(root: Path, document: Document) -> Change:
     owner = answers.owner or government
     path = root / "sites" / f"{name}.yml"
     if path.exists():
-        raise DataError(
-            [
-                Problem(
-                    file=document.name,
-                    line=document.line(("name",)),
-                    key="name",
-                    given=repr(name),
-                    bound=f"{shown(path)} is there already",
-                    fix=f"Change that file; for another mall of the region answer with a name, such as {name}-2.",
-                )
-            ]
-        )
+        fix = f"Change that file; for another mall of the region answer with a name, such as {name}-2."
+        raise DataError([wrong(document, ("name",), name, f"{shown(path)} is there already", fix)])
     ledger = {entry.site: entry.index for entry in table(LedgerEntry, root / "addresses.csv")}
     files = {}
     if name not in ledger:
@@ -145,6 +156,38 @@ def site_change(root: Path, document: Document) -> Change:
     return Change(name=name, files=files)
 
 
+# By category, planning defaults: how much may be lost, and how long it may be away.
+RECOVERY: dict[Category, tuple[str, str]] = {
+    "rendah": ("24h", "3d"),
+    "tinggi": ("4h", "24h"),
+    "strategis": ("1h", "4h"),
+}
+REVIEW_DAYS = 365
+
+
+def tenant_change(root: Path, document: Document, today: datetime.date) -> Change:
+    """
+    Return what the answers of a document write: a tenant that is requested, and not made before somebody says active.
+
+    Raises:
+        DataError: An answer is wrong; every problem at once, by the lines of the document.
+    """
+    answers = load(TenantAnswers, document)
+    path = root / "tenants" / f"{answers.name}.yml"
+    if path.exists():
+        fix = "Change that file, or choose another name: a name is never given twice."
+        raise DataError([wrong(document, ("name",), answers.name, f"{shown(path)} is there already", fix)])
+    text = render(
+        "tenant/tenant.yml.j2",
+        escape=False,  # every value is of a model with a strict pattern, or is written as JSON
+        **answers.model_dump(),
+        recovery=RECOVERY[answers.category],
+        replicas=MIN_REPLICAS[answers.category],
+        review=(today + datetime.timedelta(days=REVIEW_DAYS)).isoformat(),
+    )
+    return Change(name=answers.name, files={f"tenants/{answers.name}.yml": text})
+
+
 def _release(root: Path) -> str:
     """Return the newest release that a mall runs: a new one begins with it."""
     texts = (path.read_text() for path in (root / "sites").glob("*.yml"))
@@ -152,9 +195,9 @@ def _release(root: Path) -> str:
     return max(found, default="2026.47")
 
 
-def checked(root: Path, change: Change) -> SiteView:
+def checked(root: Path, change: Change) -> SiteView | None:
     """
-    Return the mall as it would be, from a copy of the inventories.
+    Return the mall as it would be (None for a tenant), from a copy of the inventories.
 
     Raises:
         DataError: The estate would not be right; problems name the files that would be written.
@@ -166,7 +209,8 @@ def checked(root: Path, change: Change) -> SiteView:
             (copy / path).write_text(text)
         try:
             load_estate(copy)
-            return load_site(copy / "sites" / f"{change.name}.yml")
+            site = copy / "sites" / f"{change.name}.yml"
+            return load_site(site) if f"sites/{site.name}" in change.files else None
         except DataError as error:
             there, here = shown(copy), shown(root)
             raise DataError([replace(p, file=p.file.replace(there, here)) for p in error.problems]) from None

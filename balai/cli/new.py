@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,43 @@ def site(answers: Path | None, dry_run: bool) -> None:
     document = yamlfile.read(answers) if answers else _asked(root)
     change = onboarding.site_change(root, document)
     view = onboarding.checked(root, change)
-    _show(change, view)
+    if view:
+        _follows(change, view)
+    if _written(root, change, dry_run=dry_run, ask=not answers):
+        click.echo(say("new_next", site=change.name))
+
+
+@new.command()
+@click.option(
+    "--answers", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="Answers as YAML."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+def tenant(answers: Path, dry_run: bool) -> None:
+    """
+    Request a tenant: its file, with what the category asks for; it is made when its status becomes active.
+
+    Keys of --answers: name, title, title_en, owner, legal_ground and image are required; region, category, data_class,
+    retention, clusters, port, health and public have answers of their own.
+    """
+    root = INVENTORIES
+    change = onboarding.tenant_change(root, yamlfile.read(answers), datetime.datetime.now(datetime.UTC).date())
+    onboarding.checked(root, change)
+    if _written(root, change, dry_run=dry_run, ask=False):
+        click.echo(say("new_tenant_next", tenant=change.name))
+
+
+def _written(root: Path, change: onboarding.Change, *, dry_run: bool, ask: bool) -> bool:
+    for path, text in change.files.items():
+        if "/" in path:  # the tables grow by a line; their texts would hide what is new
+            click.echo(f"\n{path}\n" + "\n".join(f"  {line}" for line in text.splitlines()))
     if dry_run:
         click.echo(say("new_not_written"))
-        return
-    if not answers:
+        return False
+    if ask:
         click.confirm(say("new_write"), abort=True, default=True)
     onboarding.write(root, change)
     click.echo(say("new_written", files=", ".join(shown(root / path) for path in change.files)))
-    click.echo(say("new_next", site=change.name))
+    return True
 
 
 def _asked(root: Path) -> Document:
@@ -132,13 +161,10 @@ def _counters(text: str) -> Any:
     ]
 
 
-def _show(change: onboarding.Change, view: SiteView) -> None:
+def _follows(change: onboarding.Change, view: SiteView) -> None:
     plan = view.plan
     click.echo(say("new_plan", title=view.site.title, name=change.name, v4=plan.whole, v6=plan.v6, zone=view.timezone))
     machines = ", ".join(machine.name.removeprefix(f"{change.name}-") for machine in view.machines)
     click.echo(say("new_machines", machines=machines))
     services = sorted({service for flow in view.flows for service in flow.services})
     click.echo(say("new_flows", flows=len(view.flows), services=", ".join(services)))
-    for path, text in change.files.items():
-        if path.startswith("sites/"):
-            click.echo(f"\n{path}\n" + "\n".join(f"  {line}" for line in text.splitlines()))
