@@ -9,6 +9,7 @@ copied as it is written there.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,13 +76,17 @@ def objects_of(stack: str, estate: Estate) -> list[Json]:
             text = args.args.get("text", "")  # the provider decodes what a tenant brings as files, and nothing else
             return {"result": [item for item in yaml.safe_load_all(text) if item]}, []
 
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        pulumi.runtime.set_mocks(StandIn(), project=PROJECT, stack=stack, preview=False)
-        loop.run_until_complete(run_pulumi_func(lambda: declare(stack, estate)))
-    finally:
-        loop.close()
+    def run() -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            pulumi.runtime.set_mocks(StandIn(), project=PROJECT, stack=stack, preview=False)
+            loop.run_until_complete(run_pulumi_func(lambda: declare(stack, estate)))
+        finally:
+            loop.close()
+
+    # What a program registers for its whole stack would be that of the next one too: each has a context of its own.
+    contextvars.copy_context().run(run)
     return seen
 
 
