@@ -25,6 +25,11 @@ def say(key: str, lang: str | None = None, **values: object) -> str:
     return _catalogue()[key][lang or language()].format(**values)
 
 
+def catalogue(prefix: str) -> dict[str, dict[str, str]]:
+    """Return the messages whose keys begin so, in each language: for a program where balai is not installed."""
+    return {key: dict(texts) for key, texts in _catalogue().items() if key.startswith(prefix)}
+
+
 @cache
 def _catalogue() -> dict[str, dict[str, str]]:
     loaded: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name("messages.yml").read_text())

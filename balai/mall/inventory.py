@@ -11,7 +11,10 @@ from balai.mall.links import links_of
 from balai.mall.services import TIME, asking, calendar_of, dhcp_of, merged, overlay_of, resolver_of, uplinks_of
 from balai.models.flow import End
 from balai.sites import Machine, SiteView
+from balai.text import catalogue
 
+UNITS = ("ssh", "systemd-networkd", "chrony")
+ROUTER_UNITS = ("unbound", "kea-dhcp4-server", "balai-uplinks", "balai-offices", "wg-quick@overlay")
 GROUPS = {"router": "routers", "server": "servers", "kiosk": "kiosks", "display": "displays"}
 
 
@@ -25,6 +28,25 @@ def of_machine(machine: Machine, view: SiteView) -> dict[str, Any]:
         "firewall_rules": [rule.as_dict() for rule in compile_for(kind, view.flows, view.plan)],
         "network_links": [link.as_dict() for link in links],
         "network_name_servers": gateways or ["127.0.0.1"],
+        "status_settings": status_of(machine, view),
+    }
+
+
+def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
+    """Return what `balai.onsite.status` is told: what the machine must have, and the sentences when it has not."""
+    first = machine == view.machines[0]
+    links, resolver = links_of(machine, view), resolver_of(view)
+    wired = [link for link in links if link.network == "management" or link.gateways or link.network == "uplink"]
+    return {
+        "machine": machine.name,
+        # A router's other cards have a signal only while something of somebody's is plugged in.
+        "cards": [{"name": k.name, "network": k.owner or k.network} for k in wired],
+        "units": [*UNITS, *(ROUTER_UNITS if first else ())],
+        "places": ["/", "/var", "/var/log"],
+        "lines": [{"card": k.name, "name": k.owner} for k in links if k.network == "uplink"],
+        "centres": [peer["address"] for peer in overlay_of(view)["peers"]] if first else [],
+        "name": f"router-1.{resolver['zone']}",
+        "texts": catalogue("status_"),
     }
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from balai import text
 from balai.components import TOKENS
+from balai.onsite import status
 from balai.rules import load_rules
 from balai.rules.catalogue import controls, fact_checks, proofs
 from balai.rules.model import FOLDER
@@ -169,6 +170,9 @@ def test_every_message_is_used_and_stands_in_both_languages() -> None:
         re.findall(r"""\bt\('(\w+)'""", sources)
     )
     used |= set(re.findall(r'"(\w+)"', " ".join(re.findall(r"for column in \(([^)]*)\)", sources))))
+
+    onsite = (ROOT / "balai/onsite/status.py").read_text()  # it is given its sentences by the inventory
+    used |= set(re.findall(r'"(status_\w+)"', onsite)) | {f"status_{kind}" for kind in status.LETTERS}
 
     assert set(catalogue) == used
     assert [k for k, v in catalogue.items() if set(v) != set(text.LANGUAGES)] == []

@@ -69,6 +69,7 @@ TAMPERED = {
     "network": "/etc/systemd/networkd.conf.d/10-balai.conf",
     "firewall": "/etc/sysctl.d/59-balai-forward.conf",
     "time_sync": "/etc/chrony/chrony.conf",
+    "status": "/etc/balai/status.json",
     "uplinks": "/etc/balai/uplinks.json",
     "overlay": "/etc/wireguard/overlay.conf",
     "resolver": "/etc/unbound/unbound.conf",
