@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
             else:
                 done = self._copy({k: item[k] for k in ("dest", "content", "mode") if k in item}, task_vars)
             result["changed"] |= done["changed"]
-        for effect in self._task.args["effects"]:
+        for effect in self._task.args.get("effects", []):
             if effect.get("holds"):
                 args = {"_raw_params": effect["holds"], "_uses_shell": True}
                 done = self._execute_module(
