@@ -80,7 +80,7 @@ def up() -> int:
         env = _environment(kept["tools"])
         summary.step("Stacks", lambda: _stacks(env))
         estate = load_estate()
-        tenants = estate.tenants_of(CLUSTER)
+        tenants = [tenant for tenant in estate.tenants_of(CLUSTER) if tenant.placed]
         summary.step("Public services", lambda: gateway.publish(kept["cluster"], tenants, estate.flows))
         summary.step("Site", lambda: _site(env))
         summary.step("Overlay", gateway.admit)

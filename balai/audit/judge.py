@@ -78,7 +78,7 @@ def audit(
 
 def _cluster(estate: Estate, name: str) -> list[Result]:
     declared = estate.clusters[name]
-    tenants = {t.namespace: t for t in estate.tenants_of(name) if t.status != "decommissioning"}
+    tenants = {t.namespace: t for t in estate.tenants_of(name) if t.placed}
     checks = [check for check in fact_checks() if check.target != "host"]
     try:
         api = gather.reach(declared.kubeconfig_context)

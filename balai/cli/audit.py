@@ -34,7 +34,7 @@ def isolation(cluster: str, as_json: bool) -> int:
     estate = load_estate()
     if cluster not in estate.clusters:
         raise click.UsageError(f"there is no cluster {cluster!r}; clusters are {', '.join(estate.clusters)}")
-    tenants = [t for t in estate.tenants_of(cluster) if t.status != "decommissioning"]
+    tenants = [t for t in estate.tenants_of(cluster) if t.placed]
     try:
         found = asked.matrix(gather.reach(estate.clusters[cluster].kubeconfig_context), tenants, PLATFORM)
     except ApiError as error:

@@ -88,6 +88,11 @@ class Tenant(Governed):
     status: Literal["requested", "active", "cordoned", "frozen", "decommissioning"]
 
     @property
+    def placed(self) -> bool:
+        """Whether it is to be found on its clusters: it was made once, and is not being ended."""
+        return self.status not in ("requested", "decommissioning")
+
+    @property
     def namespace(self) -> str:
         """Name of the tenant's namespace on each of its clusters."""
         return f"tenant-{self.name}"

@@ -63,6 +63,13 @@ def test_a_status_that_stops_work_stops_balai_and_pulumi_with_its_reason(
     assert ("2099-03-31" in words) == (status == "frozen")
 
 
+def test_only_what_was_made_is_looked_for_on_a_cluster() -> None:
+    placed = {s: TENANT.model_copy(update={"status": s}).placed for s in ("requested", "active", "cordoned", "frozen")}
+
+    assert placed == {"requested": False, "active": True, "cordoned": True, "frozen": True}
+    assert not TENANT.model_copy(update={"status": "decommissioning"}).placed
+
+
 def test_a_freeze_that_is_over_is_said_and_lifted_by_a_person_alone() -> None:
     frozen = {"status": "frozen", "status_reason": "SPT", "status_until": "2026-11-23"}
 
