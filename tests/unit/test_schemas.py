@@ -56,7 +56,7 @@ def test_a_schema_refuses_what_the_model_refuses() -> None:
 
 def test_the_hook_before_a_commit_lets_a_right_estate_pass(root: Path, tmp_path: Path) -> None:
     env = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path), "PATH": f"{root}/.venv/bin:{os.environ['PATH']}"}
-    command = ["pre-commit", "run", "--files", "inventories/flows.yml", "--config", ".pre-commit-config.yaml"]
+    command = ["pre-commit", "run", "balai-validate", "--files", "inventories/flows.yml"]
 
     done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
 
