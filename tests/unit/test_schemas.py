@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -54,12 +56,23 @@ def test_a_schema_refuses_what_the_model_refuses() -> None:
         assert not judge.is_valid({**good, **wrong}), wrong
 
 
-def test_the_hook_before_a_commit_lets_a_right_estate_pass(root: Path, tmp_path: Path) -> None:
-    env = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path), "PATH": f"{root}/.venv/bin:{os.environ['PATH']}"}
-    command = ["pre-commit", "run", "balai-validate", "--files", "inventories/flows.yml"]
+def test_the_hook_before_a_commit_lets_a_right_estate_pass_and_stops_a_wrong_one(root: Path, tmp_path: Path) -> None:
+    repository, tools = tmp_path / "repository", Path(sys.executable).parent
+    shutil.copytree(INVENTORIES, repository / "inventories")
+    shutil.copy(root / ".pre-commit-config.yaml", repository)
+    subprocess.run(["git", "init", "-q"], cwd=repository, check=True)
+    subprocess.run(["git", "add", "."], cwd=repository, check=True)
+    own = {"PRE_COMMIT_HOME": str(tmp_path / "home"), "BALAI_INVENTORIES": str(repository / "inventories")}
+    env = {**os.environ, **own, "PATH": f"{tools}:{os.environ['PATH']}"}
 
-    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
+    def commit() -> subprocess.CompletedProcess[str]:
+        command = ["pre-commit", "run", "balai-validate", "--files", "inventories/flows.yml"]
+        return subprocess.run(command, cwd=repository, env=env, capture_output=True, text=True, check=False)
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "the estate is right" in done.stdout
-    assert "Passed" in done.stdout
+    right = commit()
+    flows = repository / "inventories/flows.yml"
+    flows.write_text(flows.read_text().replace("to: [router]", "to: [roof]", 1))
+    wrong = commit()
+
+    assert (right.returncode, "Passed" in right.stdout) == (0, True), right.stdout + right.stderr
+    assert (wrong.returncode, "flows.yml" in wrong.stdout) == (1, True), wrong.stdout + wrong.stderr
