@@ -63,6 +63,7 @@ def seen(view: SiteView, facts: Json) -> list[Seen]:
             found[card, lease["mac"]].add(lease["address"])
             told[lease["mac"]] = lease["name"]
     enrolled = {machine.mac: machine for machine in view.enrolled}
+    cards = {machine.name: machine.mac for machine in view.enrolled}
     planned = {
         str(address.ip): machine.name
         for machine in view.machines[1:]
@@ -73,7 +74,8 @@ def seen(view: SiteView, facts: Json) -> list[Seen]:
     for (card, mac), addresses in sorted(found.items(), key=lambda item: (list(links).index(item[0][0]), item[0][1])):
         ordered = tuple(sorted(addresses, key=lambda a: (":" in a, a)))
         machine = enrolled.get(mac)
-        by_plan = next((planned[a] for a in ordered if a in planned), "")
+        # By its address alone, unless its card is enrolled: then another card with that address is a stranger.
+        by_plan = next((planned[a] for a in ordered if a in planned and cards.get(planned[a], mac) == mac), "")
         rows.append(
             Seen(
                 network=title[card],

@@ -63,6 +63,18 @@ def test_cards_are_known_by_enrolment_or_by_their_planned_address_and_the_lines_
     assert set(rows) == {"02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:09"}
 
 
+def test_another_card_with_the_address_of_an_enrolled_machine_of_the_plan_is_a_stranger(
+    view: SiteView, tmp_path: Path
+) -> None:
+    own = '- {name: mpp-banyuwangi-server-1, mac: "02:00:00:00:00:77", managed: full}\n'
+    (tmp_path / "mpp-banyuwangi.yml").write_text(ENROLLED + own)
+    stricter = load_site(INVENTORIES / "sites" / "mpp-banyuwangi.yml")
+
+    (row,) = [row for row in seen(stricter, facts()) if row.mac == "02:00:00:00:00:02"]
+
+    assert (row.addresses, row.known, row.managed) == (("10.64.0.10",), "", "")
+
+
 def test_what_is_proposed_for_strangers_can_be_enrolled_as_it_is(view: SiteView, tmp_path: Path) -> None:
     proposed = enrolments(view, seen(view, facts()))
     path = tmp_path / "proposed.yml"
