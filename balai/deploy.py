@@ -73,7 +73,11 @@ def abandoned(estate: Estate, cluster: str) -> list[StackResult]:
 
     _require_settings()
     declared = {f"tenant.{cluster}.{tenant.name}" for tenant in estate.tenants_of(cluster)}
-    stacks = automation.LocalWorkspace(work_dir=str(ROOT)).list_stacks()
+    try:
+        stacks = automation.LocalWorkspace(work_dir=str(ROOT)).list_stacks()
+    except automation.CommandError as error:
+        name = f"tenant.{cluster}.*"
+        return [StackResult(stack=name, changes={}, seconds=0, error=_readable(str(error)))]
     names = (stack.name.rpartition("/")[2] for stack in stacks if stack.resource_count)
     return [
         StackResult(stack=name, changes={}, seconds=0, error=say("stack_abandoned", tenant=name.rpartition(".")[2]))

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import os
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,7 +28,7 @@ from balai.models.place import Agencies
 from balai.models.site import Assignment, Days, Opening, Uplink
 from balai.models.tenant import MIN_REPLICAS, Category, Image
 from balai.pages import render
-from balai.reading import table, unknown, wrong
+from balai.reading import problem, table, unknown, wrong
 from balai.sites import SiteView, load_site
 from balai.yamlfile import Document
 
@@ -78,10 +79,17 @@ class TenantAnswers(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What something new writes: texts by path below the inventories, the ledger first."""
+    """
+    What something new writes.
+
+    Attributes:
+        files: Texts by path below the inventories, the ledger first.
+        read: What tables held when the change was made of them.
+    """
 
     name: str
     files: dict[str, str]
+    read: dict[str, str] = field(default_factory=dict)
 
 
 def region_of(word: str, regions: list[Region]) -> Region | list[Region]:
@@ -133,12 +141,12 @@ def site_change(root: Path, document: Document) -> Change:
         fix = f"Change that file; for another mall of the region answer with a name, such as {name}-2."
         raise DataError([wrong(document, ("name",), name, f"{shown(path)} is there already", fix)])
     ledger = {entry.site: entry.index for entry in table(LedgerEntry, root / "addresses.csv")}
-    files = {}
+    files, read = {}, {}
     if name not in ledger:
-        text = (root / "addresses.csv").read_text()
+        text = read["addresses.csv"] = (root / "addresses.csv").read_text()
         files["addresses.csv"] = f"{text.rstrip()}\n{name},{max(ledger.values(), default=-1) + 1}\n"
     if owner == government and owner not in {agency.name for agency in agencies}:
-        text = (root / "agencies.yml").read_text()
+        text = read["agencies.yml"] = (root / "agencies.yml").read_text()
         own = f'- name: {owner}\n  title: {title}\n  kind: region\n  region: "{found.code}"\n'
         files["agencies.yml"] = f"{text.rstrip()}\n{own}"
     given = answers.counters or [Assignment(counter=n, office=o) for n, o in enumerate(answers.offices, start=1)]
@@ -153,7 +161,7 @@ def site_change(root: Path, document: Document) -> Change:
         counters=[assignment.model_dump() for assignment in given],
         release=_release(root),
     )
-    return Change(name=name, files=files)
+    return Change(name=name, files=files, read=read)
 
 
 # By category, planning defaults: how much may be lost, and how long it may be away.
@@ -217,9 +225,20 @@ def checked(root: Path, change: Change) -> SiteView | None:
 
 
 def write(root: Path, change: Change) -> None:
-    """Put the files in their places, each as a whole."""
+    """
+    Put the files in their places, each as a whole.
+
+    Raises:
+        DataError: A table has grown since it was read: its new line would be lost.
+    """
+    for path, text in change.read.items():
+        if (root / path).read_text() != text:
+            bound = "it was changed while the answers were given, and that change would be lost"
+            raise DataError([problem(root / path, bound, "Run it again with the same answers.")])
     for path, text in change.files.items():
-        place = root / path
-        partial = place.with_name(f".{place.name}.partial")
-        partial.write_text(text)
-        partial.replace(place)
+        partial = root / f".{change.name}.partial"  # beside the folders: they hold files of the estate alone
+        with partial.open("w") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(root / path)

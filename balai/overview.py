@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from balai.errors import EnvironmentFault
 from balai.estate import Estate
 from balai.flows import host_of
 from balai.kube import ApiError, Cluster
@@ -75,6 +76,6 @@ def services(estate: Estate, apis: Mapping[str, Cluster]) -> list[ServiceRow]:
 def _running(api: Cluster, namespace: str, name: str) -> str:
     try:
         found = api.request("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
-    except ApiError as error:
-        return "0/0" if error.status == 404 else "?"
+    except (ApiError, EnvironmentFault) as error:
+        return "0/0" if isinstance(error, ApiError) and error.status == 404 else "?"
     return f"{(found.get('status') or {}).get('readyReplicas', 0)}/{found['spec'].get('replicas', 1)}"

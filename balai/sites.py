@@ -230,7 +230,11 @@ def cables_of(site: Site, devices: Devices) -> list[str]:
 def wiring_problems(site: Site, sizes: Sizes, document: Document) -> Iterable[Problem]:
     """Yield what is wrong in the recorded wiring of a mall."""
     known, first = cables_of(site, devices_of(site, sizes)), dict[str, str]()
+    names = [switch.name for switch in site.switches]
     for n, switch in enumerate(site.switches):
+        if names.index(switch.name) != n:
+            fix = "Give each switch the name that is written on it."
+            yield wrong(document, ("switches", n, "name"), switch.name, "another switch has this name", fix)
         for port, cable in switch.wiring.items():
             path, place = ("switches", n, "wiring", str(port)), f"{switch.name}/{port}"
             if not 1 <= port <= switch.ports:
@@ -239,7 +243,7 @@ def wiring_problems(site: Site, sizes: Sizes, document: Document) -> Iterable[Pr
                 yield unknown(document, path, cable, "cable of the site", known)
             elif ("." in cable or cable == "router") and first.setdefault(cable, place) != place:
                 yield wrong(document, path, cable, f"it is in {first[cable]} already", "A cable ends in one socket.")
-    if site.switches and not any(cable.startswith("router") for cable in first):
+    if site.switches and not any(cable == "router" or cable.startswith("router.") for cable in first):
         fix = "Add `router` (a trunk) or its cards (`router.mgmt`)."
         yield wrong(document, ("switches",), site.switches[0].name, "no cable goes to the router", fix)
 

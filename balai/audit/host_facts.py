@@ -274,7 +274,7 @@ def lent() -> list[Json] | None:
     kept = pathlib.Path("/var/lib/kea")
     names = [f"kea-leases4.csv{part}" for part in (".2", ".1", "")]
     texts = [text for name in names if (text := read(kept / name))]
-    return leases(texts, time.time()) if texts else None
+    return leases(texts, time.time())
 
 
 def random_ready() -> bool:

@@ -208,6 +208,8 @@ def neighbours(text: str | None) -> list[Json] | None:
 
 def leases(texts: list[str], now: float) -> list[Json]:
     """Return what kea has lent and not had back, from its files, the oldest first; an address's last line counts."""
-    last = {row["address"]: row for text in texts for row in csv.DictReader(text.splitlines())}
+    rows = (row for text in texts for row in csv.DictReader(text.splitlines()))
+    whole = (row for row in rows if re.fullmatch(r"(\d{1,3}\.){3}\d{1,3}", row["address"] or "") and row["state"])
+    last = {row["address"]: row for row in whole}  # a line that a power cut tore is none
     held = [row for row in last.values() if row["state"] == "0" and float(row["expire"]) > now]
     return [{"address": r["address"], "mac": r["hwaddr"], "name": r["hostname"].rstrip(".")} for r in held]

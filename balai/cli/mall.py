@@ -46,7 +46,7 @@ def show(site: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"site": site, "networks": networks, "machines": machines}))
         return
-    console = Console()
+    console = Console(emoji=False, markup=False)
     table = Table(title=say("mall_networks", title=view.site.title), title_justify="left", box=None)
     for column in ("mall_card", "mall_network", "mall_tag", "mall_ipv4", "mall_ipv6", "mall_pool"):
         table.add_column(say(column), overflow="fold")
@@ -165,7 +165,7 @@ def _print_wiring(rows: list[dict[str, Any]], view: SiteView) -> None:
     for row in rows:
         network = say("wiring_all") if row["network"] == "*" else row["network"]
         table.add_row(row["label"], network, str(row["untagged"] or ""), ", ".join(map(str, row["tagged"])))
-    Console().print(table)
+    Console(emoji=False, markup=False).print(table)
     if not view.site.switches:
         click.echo(say("wiring_proposed"))
     if cables := wires.missing(view):

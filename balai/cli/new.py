@@ -130,22 +130,22 @@ def _words(text: str) -> list[str]:
     return [] if text == "-" else text.replace(",", " ").split()
 
 
-def _parts(text: str, least: int) -> list[list[str]]:
+def _parts(text: str, *, more: bool = False) -> list[list[str]]:
     parts = [part.split() for part in text.split(",")]
-    if any(len(part) < least for part in parts):
+    if any(len(part) < 2 or (len(part) > 2 and not more) for part in parts):
         raise click.BadParameter(say("new_parts", given=text))
     return parts
 
 
 def _hours(text: str) -> Any:
-    return text if text == "unknown" else {days: opening for days, opening, *_ in _parts(text, 2)}
+    return text if text == "unknown" else dict(_parts(text))
 
 
 def _uplinks(text: str) -> Any:
     if text == "unknown":
         return text
     found: list[dict[str, Any]] = []
-    for kind, mbps, *_ in _parts(text, 2):
+    for kind, mbps in _parts(text):
         again = sum(uplink["kind"] == kind for uplink in found)
         name = f"{kind}-{again + 1}" if again else kind
         found.append({"name": name, "kind": kind, "mbps": int(mbps) if mbps.isdigit() else mbps})
@@ -157,7 +157,7 @@ def _counters(text: str) -> Any:
         return []
     return [
         {"counter": int(number) if number.isdigit() else number, "office": office, **({"on": days} if days else {})}
-        for number, office, *days in _parts(text, 2)
+        for number, office, *days in _parts(text, more=True)
     ]
 
 

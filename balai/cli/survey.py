@@ -39,6 +39,8 @@ def survey(site: str, machine: str | None, at: str | None, user: str, record: bo
     if machine:
         _one(machine, facts, as_json)
         return
+    if missing := [key for key in ("neighbours", "leases") if key not in facts]:
+        raise EnvironmentFault(say("survey_unread", machine=view.machines[0].name, what=", ".join(missing)))
     rows, pools = read.seen(view, facts), read.pools(view, facts)
     if record:
         import yaml
@@ -85,7 +87,7 @@ def _one(name: str, facts: dict[str, Any], as_json: bool) -> None:
     table = Table(title=name, title_justify="left", box=None, show_header=False)
     for title, said in rows.items():
         table.add_row(title, said)
-    Console().print(table, highlight=False, markup=False)
+    Console(emoji=False, markup=False).print(table, highlight=False)
 
 
 def _print(view: SiteView, rows: list[read.Seen], pools: list[read.Pool]) -> None:
@@ -95,7 +97,7 @@ def _print(view: SiteView, rows: list[read.Seen], pools: list[read.Pool]) -> Non
     for row in rows:
         known = row.known or ("" if row.network == "guests" else say("survey_stranger"))
         table.add_row(row.network, row.mac, "\n".join(row.addresses), row.told, known, row.managed)
-    console = Console()
+    console = Console(emoji=False, markup=False)
     console.print(table, highlight=False)
     for pool in pools:
         click.echo(say("survey_pool", network=pool.network, lent=pool.lent, size=pool.size))

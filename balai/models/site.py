@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from balai.models.base import Governed, Model, Name, OrUnknown, RegionCode, Text, Verification
 
@@ -67,6 +68,10 @@ Cable = Annotated[
 ]
 
 
+# A key of a YAML file is a text; in one form only, or `2` and `02` would be the same socket twice.
+Port = Annotated[int, BeforeValidator(lambda text: int(text) if re.fullmatch("[1-9][0-9]?", str(text)) else text)]
+
+
 class Switch(Model):
     """
     A switch of the mall and what is plugged into it; it is configured by whoever installs it, from the wiring sheet.
@@ -79,7 +84,7 @@ class Switch(Model):
 
     name: Name
     ports: int = Field(ge=5, le=96)
-    wiring: dict[Annotated[int, Field(strict=False)], Cable]  # keys of a YAML file are texts
+    wiring: dict[Port, Cable]
 
 
 class Record(Model):

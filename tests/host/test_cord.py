@@ -207,7 +207,7 @@ def test_without_room_for_the_undo_nothing_is_changed_and_the_technician_is_told
 
     assert done.returncode != 0
     assert "Diska penuh" in done.stdout
-    assert "perubahan test tidak dibuat" in done.stdout
+    assert "perubahan test belum selesai" in done.stdout
     assert ssh(f"test -e {RULES}").returncode != 0
 
 

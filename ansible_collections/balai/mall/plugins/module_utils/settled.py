@@ -80,7 +80,7 @@ def holds(module: Any, command: str) -> bool:
 
 @contextlib.contextmanager
 def room(module: Any) -> Iterator[None]:
-    """Fail in words when a disk is full; files that were in their places are still there, as they were."""
+    """Fail in words when a disk is full; no file is torn, and the next run does what is left."""
     try:
         yield
     except OSError as error:
@@ -88,8 +88,8 @@ def room(module: Any) -> Iterator[None]:
             raise
         module.fail_json(
             msg=(
-                f"Diska penuh ({error.filename or 'df -h'}): perubahan {module.params['name']} tidak dibuat. "
+                f"Diska penuh ({error.filename or 'df -h'}): perubahan {module.params['name']} belum selesai. "
                 "Kosongkan tempat (sudo journalctl --vacuum-size=100M; sudo apt-get clean), lalu jalankan lagi. / "
-                f"The disk is full: the change {module.params['name']} was not made. Make room, and run again."
+                f"The disk is full: the change {module.params['name']} is not finished. Make room, and run again."
             )
         )

@@ -59,6 +59,10 @@ options:
     description: Shell command that puts the files into force, after a change as after an undo.
     type: str
     default: ""
+  leave:
+    description: Shell command that an undo runs before it takes the files away, to stop what the change has started.
+    type: str
+    default: ""
   holds:
     description: Shell command that succeeds while the files are in force; when it fails they are put into force anew.
     type: str
@@ -94,6 +98,7 @@ receipt:
 """
 
 HOME = Path("/var/lib/balai/cord")
+BROKEN = "it could not be put into force"
 MOMENT = 1.5  # seconds for this session to end in peace before the change may cut it
 UNIT = Path("/etc/systemd/system/balai-cord.service")
 BOOT = f"""# Ansible managed
@@ -114,8 +119,12 @@ WantedBy=sysinit.target
 """
 UNDO = """#!/bin/sh
 # Puts back what was before the change "{name}". Run by a timer, at boot, or by hand; twice does no harm.
+# A change that hangs would keep the lock, and cut the way for ever: it is ended first.
+case "${{1:-}}" in boot|"{broken}") ;; *) systemctl stop balai-cord-{name}-apply.service 2>/dev/null;; esac
 exec 9>{home}/lock; flock 9
 cd {home}/armed 2>/dev/null || exit 0
+if [ "${{1:-}}" != boot ]; then {leave}
+fi
 {restore}
 sync
 if [ "${{1:-}}" != boot ]; then {reload}
@@ -137,7 +146,7 @@ if {install} && sync && {{
 {reload}
 }}
 then cut -d' ' -f1 /proc/uptime > applied.new && mv applied.new applied
-else flock -u 9; sh {home}/armed/undo "it could not be put into force"
+else flock -u 9; sh {home}/armed/undo "{broken}"
 fi
 """
 
@@ -180,7 +189,8 @@ def stage(module: AnsibleModule, home: Path, files: list[dict]) -> None:
     proof = module.params["proof"]
     if proof and module.run_command(["sh", "-c", proof])[0] == 0:
         (folder / "proof").write_text(proof)
-    words = {"name": name, "home": home, "reload": reload}
+    leave = module.params["leave"] or "true"
+    words = {"name": name, "home": home, "reload": reload, "leave": leave, "broken": BROKEN}
     (folder / "undo").write_text(UNDO.format(restore="\n".join(restore), **words))
     (folder / "apply").write_text(APPLY.format(install=" && ".join(install) or "true", **words))
     (folder / "forget").write_text("\n".join(forget))
@@ -293,6 +303,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["applied", "confirmed"], "default": "applied"},
             "files": {"type": "list", "elements": "dict", "options": file, "default": []},
             "reload": {"type": "str", "default": ""},
+            "leave": {"type": "str", "default": ""},
             "holds": {"type": "str", "default": ""},
             "proof": {"type": "str", "default": ""},
             "seconds": {"type": "int", "default": 60},

@@ -158,6 +158,7 @@ def main() -> None:
         module.exit_json(**result)
     with room(module):
         lasting(note, " ".join(sorted(due)))
+        os.sync()  # before the first file, also where the two lie on different disks
         for item in files:
             write(module, item)
         os.sync()
