@@ -221,6 +221,30 @@ def test_a_link_that_is_replaced_by_a_file_comes_back_as_a_link(change: Run) -> 
     assert ssh("test -e /etc/hostname.balai-old").returncode != 0
 
 
+def test_a_change_that_hangs_is_ended_and_undone_when_its_time_is_over(change: Run) -> None:
+    assert change(rules(OPEN)).returncode == 0
+
+    change({**rules(LOCKED, 8), "reload": f"nft -f {RULES}; grep -q accept {RULES} || sleep 600"}, bare=True)
+
+    wait(lambda: "undone (time over)" in receipt(), 20)
+    assert answers()
+    assert ssh(f"sudo cat {RULES}").stdout == OPEN
+
+
+def test_what_a_change_started_is_stopped_before_its_files_go(change: Run) -> None:
+    started = {
+        "reload": f"test ! -e {RULES} || touch /run/balai-test-on",
+        "leave": f"test -e {RULES} && rm -f /run/balai-test-on",
+    }
+
+    change({**rules(OPEN, 6), **started}, bare=True)
+
+    wait(lambda: ssh("test -e /run/balai-test-on").returncode == 0, 8)
+    wait(lambda: "undone (time over)" in receipt(), 15)
+    assert ssh("test -e /run/balai-test-on").returncode != 0
+    assert ssh(f"test -e {RULES}").returncode != 0
+
+
 def test_a_power_cut_inside_the_undo_s_time_brings_the_old_state_back_at_boot(change: Run) -> None:
     assert change(rules(OPEN)).returncode == 0
     assert change(rules(LOCKED, 600), bare=True).returncode == 0

@@ -154,6 +154,24 @@ CASES = [
         },
     ),
     Broken(
+        "two switches of one name",
+        SITE,
+        {
+            "status: active": "switches:\n- {name: sw-1, ports: 8, wiring: {1: router}}\n"
+            "- {name: sw-1, ports: 8, wiring: {2: guests}}\nstatus: active"
+        },
+        {"switches[1].name": "another switch has this name"},
+    ),
+    Broken(
+        "a socket in another form",
+        SITE,
+        {
+            "status: active": "switches:\n- {name: sw-1, ports: 8, wiring: {1: router}}\n"
+            "- {name: sw-1, ports: 8, wiring: {2: guests, 03: guests}}\nstatus: active"
+        },
+        {"switches[1].wiring.03": "integer"},
+    ),
+    Broken(
         "a cable to nowhere",
         SITE,
         {"status: active": "switches: [{name: sw-1, ports: 8, wiring: {1: the router}}]\nstatus: active"},

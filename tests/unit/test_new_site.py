@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from balai import onboarding
+from balai.errors import DataError
 from balai.estate import load_estate
 from balai.models import Region
 from balai.reading import table
@@ -119,6 +120,18 @@ def test_a_run_that_was_killed_in_between_is_carried_on_by_the_next(inventories:
 
     assert list(again.files) == ["sites/mpp-mappi.yml"]
     assert load_site(inventories / "sites/mpp-mappi.yml").index == 53
+
+
+def test_a_table_that_grew_meanwhile_is_not_written_over(inventories: Path) -> None:
+    change = onboarding.site_change(inventories, parse(MAPPI, "answers"))
+    other = onboarding.site_change(inventories, parse("region: Merauke", "answers"))
+    onboarding.write(inventories, other)
+
+    with pytest.raises(DataError, match="changed while the answers were given"):
+        onboarding.write(inventories, change)
+
+    assert "mpp-merauke,53" in (inventories / "addresses.csv").read_text()
+    assert load_estate(inventories).ledger["mpp-merauke"] == 53
 
 
 def test_questions_are_asked_in_indonesian_again_until_the_answer_can_be_and_no_more_than_ten(

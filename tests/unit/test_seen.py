@@ -48,6 +48,8 @@ def test_a_lease_counts_until_it_ends_or_is_given_back() -> None:
         {"address": "10.64.8.16", "mac": "02:00:00:00:00:09", "name": "tamu"}
     ], "17 is over, 18 was given back in the later file"
     assert len(leases([LEASES], now=1000)) == 2
+    torn = LEASES + "10.64.10.64.8.19,02:00:00:00:00:0c,,3600,2000,6,0,0,,0,,0\n10.64.8."
+    assert leases([torn], now=1000) == leases([LEASES], now=1000), "a line that a power cut tore is none"
     assert leases([], now=0) == []
 
 
