@@ -108,13 +108,16 @@ def region_of(word: str, regions: list[Region]) -> Region | list[Region]:
 
 def name_of(region: Region) -> str:
     """Return the name that a region's first mall has: a city says so, a regency does not."""
-    words = region.name.removeprefix("Kabupaten ").lower()
-    return PREFIX + re.sub(r"[^a-z0-9]+", "-", words).strip("-")
+    return PREFIX + _slug(region.name.removeprefix("Kabupaten "))
+
+
+def _slug(words: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
 
 
 def government_of(region: Region) -> tuple[str, str]:
     """Return name and title of a region's own government, as the list of agencies has it."""
-    short = re.sub(r"[^a-z0-9]+", "-", region.name.partition(" ")[2].lower()).strip("-")
+    short = _slug(region.name.partition(" ")[2])
     kind = "pemkot" if region.type == "kota" else "pemkab"
     return f"{kind}-{short}"[:40].rstrip("-"), f"Pemerintah {region.name}"
 

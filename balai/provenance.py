@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,17 @@ class Layer:
     Attributes:
         what: What it says; the last layer's is the value.
         where: File and line, or the part of the plan.
-        change: Last change of that line (commit, day, author); "" where it is not known.
+        place: The same for a program; None for a part of the plan.
     """
 
     what: str
     where: str
-    change: str = ""
+    place: tuple[Path, int] | None = None
+
+    @cached_property
+    def change(self) -> str:
+        """Last change of that line (commit, day, author), asked of git when it is wanted; "" where it is not known."""
+        return _last_change(*self.place) if self.place else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +133,7 @@ def _written(document: Document, file: Path, path: str, more: list[str]) -> tupl
 
 
 def _layer(what: str, file: Path, line: int) -> Layer:
-    return Layer(what=what, where=f"{file.parent.name}/{file.name}:{line}", change=_last_change(file, line))
+    return Layer(what=what, where=f"{file.parent.name}/{file.name}:{line}", place=(file, line))
 
 
 def _last_change(file: Path, line: int) -> str:

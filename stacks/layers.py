@@ -130,12 +130,13 @@ def _space_args(estate: Estate, cluster: Cluster, tenant: Tenant) -> TenantSpace
         for reach in other.reaches:
             if reach.tenant == tenant.name:
                 reached_by[ports[tenant.name][reach.service]].append(other.name)
+    to_malls = named(estate.flows)
     return TenantSpaceArgs(
         tenant=tenant,
         cluster=cluster.name,
         reached=dict(reached),
         reached_by=dict(reached_by),
-        named=frozenset(s.name for s in tenant.services if f"{tenant.name}/{s.name}" in named(estate.flows)),
+        named=frozenset(s.name for s in tenant.services if f"{tenant.name}/{s.name}" in to_malls),
     )
 
 

@@ -50,7 +50,7 @@ class Pool:
 def seen(view: SiteView, facts: Json) -> list[Seen]:
     """Return every card that the router knows of, network by network; `facts` are the router's (host_facts)."""
     links = {link.name: link for link in links_of(view.machines[0], view) if link.addresses}
-    title = {name: " ".join(filter(None, (link.network, link.owner))) for name, link in links.items()}
+    title = {name: link.title for name, link in links.items()}
     networks = {address.network: name for name, link in links.items() for address in link.addresses}
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for entry in facts.get("neighbours", []):
@@ -91,9 +91,7 @@ def seen(view: SiteView, facts: Json) -> list[Seen]:
 
 def pools(view: SiteView, facts: Json) -> list[Pool]:
     """Return how full the pools of leased addresses are."""
-    titles = {
-        link.name: " ".join(filter(None, (link.network, link.owner))) for link in links_of(view.machines[0], view)
-    }
+    titles = {link.name: link.title for link in links_of(view.machines[0], view)}
     found = []
     for item in dhcp_of(view):
         if item["pool"]:

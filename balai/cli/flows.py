@@ -13,6 +13,7 @@ from balai.sites import INVENTORIES, SiteView, load_site
 from balai.text import say
 
 if TYPE_CHECKING:
+    from balai.estate import Estate
     from balai.flows import Verdict
 
 
@@ -34,6 +35,7 @@ def may(source: str, to: str, port: str, site: str | None, as_json: bool) -> int
     SOURCE and TO are zones (kiosks, offices, internet, …) or addresses; PORT is tcp/443, udp/53 or icmp. TO may
     also be a service of a tenant (portal-layanan/web), and then SOURCE may be another tenant.
     """
+    from balai.estate import load_estate
     from balai.flows import simulate
 
     try:
@@ -41,11 +43,11 @@ def may(source: str, to: str, port: str, site: str | None, as_json: bool) -> int
     except ValueError as error:
         raise click.UsageError(f"PORT {error}, not {port!r}") from None
     if site is None:
-        begins, meant, verdict = source, to, _between_tenants(source, to, port)
+        begins, meant, verdict = source, to, _between_tenants(source, to, port, load_estate())
     else:
         view = view_of(site)
         begins = _end(source, view)
-        meant = _service(to) if "/" in to else _end(to, view)
+        meant = _service(to, load_estate()) if "/" in to else _end(to, view)
         there, service = ("data-centre", meant) if "/" in to else (meant, "")
         verdict = simulate.may(view.flows, begins, there, port, service)  # type: ignore[arg-type]
     if as_json:
@@ -68,14 +70,12 @@ def origins(end: End, site: str) -> None:
     click.echo("\n".join(allow_list(view_of(site).flows, end)))
 
 
-def _between_tenants(source: str, to: str, port: str) -> Verdict:
-    from balai.estate import load_estate
+def _between_tenants(source: str, to: str, port: str, estate: Estate) -> Verdict:
     from balai.flows.simulate import Verdict
 
-    estate = load_estate()
     if source not in estate.tenants:
         raise click.UsageError(f"there is no tenant {source!r}; name a mall with --site when SOURCE is a zone of one")
-    tenant, _, service = _service(to).partition("/")
+    tenant, _, service = _service(to, estate).partition("/")
     port_of = {s.name: f"tcp/{s.port}" for s in estate.tenants[tenant].services}[service]
     for reach in estate.tenants[source].reaches:
         if (reach.tenant, reach.service, port) == (tenant, service, port_of):
@@ -83,10 +83,8 @@ def _between_tenants(source: str, to: str, port: str) -> Verdict:
     return Verdict(permitted=False, flow="", why="")
 
 
-def _service(word: str) -> str:
-    from balai.estate import load_estate
-
-    known = [f"{t.name}/{s.name}" for t in load_estate().tenants.values() for s in t.services]
+def _service(word: str, estate: Estate) -> str:
+    known = [f"{t.name}/{s.name}" for t in estate.tenants.values() for s in t.services]
     if word not in known:
         raise click.UsageError(f"there is no service {word!r}; services are {', '.join(known)}")
     return word

@@ -72,7 +72,7 @@ def _networks(view: SiteView) -> list[dict[str, Any]]:
         rows.append(
             {
                 "card": link.name,
-                "network": " ".join(filter(None, (link.network, link.owner))),
+                "network": link.title,
                 "tag": link.tag or "",
                 "ipv4": v4,
                 "ipv6": v6,

@@ -8,9 +8,9 @@ to say, so that the rules are the same whatever a mall's sockets are called.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Literal
 
 from balai import addressing
@@ -88,6 +88,14 @@ def networks_of(end: End, plan: MallPlan) -> list[Network]:
     if end == "data-centre":
         return DATA_CENTRE
     return [plan.zones[Zone(end)], plan.zones_v6[Zone(end)]] if end in set(Zone) else []
+
+
+def collapsed(networks: Iterable[Network]) -> list[Network]:
+    """Return networks as few as they can be, IPv4 first."""
+    given = list(networks)
+    v4 = collapse_addresses(n for n in given if isinstance(n, IPv4Network))
+    v6 = collapse_addresses(n for n in given if isinstance(n, IPv6Network))
+    return [*sorted(v4), *sorted(v6)]
 
 
 def compile_for(kind: Kind, flows: Sequence[Flow], plan: MallPlan) -> list[Rule]:

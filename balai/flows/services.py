@@ -8,10 +8,9 @@ in a kiosk by its browser, in a cluster by what the gateway may pass on to which
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Any
 
-from balai.flows.compiled import Network
+from balai.flows.compiled import Network, collapsed
 from balai.models.flow import End, Flow
 
 Json = dict[str, Any]
@@ -30,9 +29,9 @@ def host_of(service: str) -> str:
     return f"{tenant}.{DOMAIN}" if name == "web" else f"{name}.{tenant}.{DOMAIN}"
 
 
-def named(flows: Iterable[Flow], end: End | None = None) -> list[str]:
-    """Return the services that flows name, of one end or of all, each once, in order."""
-    return sorted({s for flow in flows if end is None or end in flow.sources for s in flow.services})
+def named(flows: Iterable[Flow]) -> list[str]:
+    """Return the services that flows name, each once, in order."""
+    return sorted({service for flow in flows for service in flow.services})
 
 
 def allow_list(flows: Iterable[Flow], end: End) -> list[str]:
@@ -76,13 +75,8 @@ def gateway_policies(flows: Sequence[Flow], malls: Iterable[Network], edge: Iter
 
 def narrow(networks: Iterable[Network]) -> list[Network]:
     """Return networks as few as they can be and none wider than a /16 (IPv6: /40), IPv4 first."""
-    given = list(networks)
-    v4 = collapse_addresses(n for n in given if isinstance(n, IPv4Network))
-    v6 = collapse_addresses(n for n in given if isinstance(n, IPv6Network))
-    return [
-        *(part for n in sorted(v4) for part in n.subnets(new_prefix=max(16, n.prefixlen))),
-        *(part for n in sorted(v6) for part in n.subnets(new_prefix=max(40, n.prefixlen))),
-    ]
+    widest = {4: 16, 6: 40}
+    return [part for n in collapsed(networks) for part in n.subnets(new_prefix=max(widest[n.version], n.prefixlen))]
 
 
 def _ingress(sources: Sequence[Network], ports: list[int]) -> Json:

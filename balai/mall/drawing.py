@@ -70,7 +70,7 @@ def _network(link: Link, view: SiteView) -> _Box:
             if to != end:
                 begins[to] += flow.ports
     lines += [f"→ {to}: {' '.join(dict.fromkeys(ports))}" for to, ports in begins.items()]
-    return _Box(name=" ".join(filter(None, (link.network, link.owner))), kind="own", lines=lines)
+    return _Box(name=link.title, kind="own", lines=lines)
 
 
 def _rows(boxes: list[_Box], y: int, first: int = 0) -> tuple[list[_Box], int]:

@@ -8,7 +8,17 @@ from balai.addressing import GUEST_NETWORK
 from balai.flows import allow_list, compile_for
 from balai.flows.compiled import PRIVATE, Kind
 from balai.mall.links import links_of
-from balai.mall.services import TIME, asking, calendar_of, dhcp_of, merged, overlay_of, resolver_of, uplinks_of
+from balai.mall.services import (
+    TIME,
+    asking,
+    calendar_of,
+    dhcp_of,
+    merged,
+    overlay_of,
+    resolver_of,
+    uplinks_of,
+    zone_of,
+)
 from balai.models.flow import End
 from balai.sites import Machine, SiteView
 from balai.text import catalogue
@@ -35,7 +45,7 @@ def of_machine(machine: Machine, view: SiteView) -> dict[str, Any]:
 def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
     """Return what `balai.onsite.status` is told: what the machine must have, and the sentences when it has not."""
     first = machine == view.machines[0]
-    links, resolver = links_of(machine, view), resolver_of(view)
+    links = links_of(machine, view)
     wired = [link for link in links if link.network == "management" or link.gateways or link.network == "uplink"]
     return {
         "machine": machine.name,
@@ -45,7 +55,7 @@ def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
         "places": ["/", "/var", "/var/log"],
         "lines": [{"card": k.name, "name": k.owner} for k in links if k.network == "uplink"],
         "centres": [peer["address"] for peer in overlay_of(view)["peers"]] if first else [],
-        "name": f"router-1.{resolver['zone']}",
+        "name": f"router-1.{zone_of(view)}",
         "texts": catalogue("status_"),
     }
 
@@ -76,7 +86,7 @@ def of_site(view: SiteView) -> dict[str, Any]:
         "baseline_site": site.name,
         "time_sync_servers": [{"host": view.machines[0].address}],
         "firewall_private": [str(network) for network in PRIVATE],
-        "network_search": resolver_of(view)["zone"],
+        "network_search": zone_of(view),
     }
 
 

@@ -39,6 +39,11 @@ class Link:
     gateways: tuple[str, ...] = ()
     advertises: IPv6Network | None = None
 
+    @property
+    def title(self) -> str:
+        """Its network for people: with the agency or line that it is of."""
+        return " ".join(filter(None, (self.network, self.owner)))
+
     def as_dict(self) -> dict[str, object]:
         """Return it as plain data, for an Ansible role."""
         return {

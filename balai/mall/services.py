@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Any
 
 from balai.flows import DOMAIN, compile_for
-from balai.flows.compiled import Kind, Network
+from balai.flows.compiled import Kind, Network, collapsed
 from balai.mall.links import links_of
 from balai.models.enrolment import LAST_NUMBER
 from balai.sites import Machine, SiteView
@@ -22,10 +21,13 @@ _ZONE_POOL = (200, 239)  # host numbers for what is not enrolled; the machines o
 
 
 def merged(networks: Iterable[Network]) -> list[str]:
-    """Return networks as few as they can be, IPv4 first."""
-    v4 = collapse_addresses(n for n in networks if isinstance(n, IPv4Network))
-    v6 = collapse_addresses(n for n in networks if isinstance(n, IPv6Network))
-    return [*map(str, sorted(v4)), *map(str, sorted(v6))]
+    """Return networks as text, as few as they can be, IPv4 first."""
+    return list(map(str, collapsed(networks)))
+
+
+def zone_of(view: SiteView) -> str:
+    """Return the zone of a mall's own names."""
+    return f"{view.site.name}.{DOMAIN}"
 
 
 def asking(view: SiteView, port: int) -> list[Network]:
@@ -89,7 +91,7 @@ def dhcp_of(view: SiteView) -> list[dict[str, Any]]:
 
 def resolver_of(view: SiteView) -> dict[str, Any]:
     """Return whom the resolver answers, the names it knows by itself, and where it asks for the nation's."""
-    own_zone = f"{view.site.name}.{DOMAIN}"
+    own_zone = zone_of(view)
     records: list[dict[str, str]] = []
     for machine in view.machines:
         links = links_of(machine, view)

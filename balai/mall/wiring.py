@@ -91,7 +91,7 @@ def _socket(switch: str, port: int, cable: str, links: list[Link]) -> Socket:
         tags = tuple(sorted(link.tag for link in links))
         return Socket(switch=switch, port=port, cable=cable, network="*", untagged=None, tagged=tags)
     link = next((link for link in links if _belongs(cable, link)), None)
-    network = " ".join(filter(None, (link.network, link.owner))) if link else ""
+    network = link.title if link else ""
     return Socket(
         switch=switch, port=port, cable=cable, network=network, untagged=link.tag if link else None, tagged=()
     )
