@@ -24,6 +24,7 @@ from balai.models import (
     LedgerEntry,
     Model,
     Region,
+    Screens,
     Site,
     Sizes,
     Tenant,
@@ -31,7 +32,7 @@ from balai.models import (
 )
 from balai.models.place import Agencies
 from balai.reading import problem, table, unknown
-from balai.sites import INVENTORIES, enrolment_folder, enrolment_of, site_problems, wiring_problems
+from balai.sites import INVENTORIES, enrolment_folder, enrolment_of, screen_problems, site_problems, wiring_problems
 from balai.yamlfile import Document
 
 _M = TypeVar("_M", bound=Model)
@@ -49,6 +50,7 @@ class Estate:
     tenants: dict[str, Tenant]
     sites: dict[str, Site]
     sizes: Sizes
+    screens: Screens
     ledger: dict[str, int]
     calendar: Calendar
     flows: tuple[Flow, ...]
@@ -97,6 +99,7 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
     ledger = {e.site: e.index for e in collect(lambda: table(LedgerEntry, root / "addresses.csv"))}
     calendar = collect(lambda: load(Calendar, yamlfile.read(root / "calendar.yml")))
     sizes = collect(lambda: load(Sizes, yamlfile.read(root / "site_sizes.yml")))
+    screens = collect(lambda: load(Screens, yamlfile.read(root / "screens.yml")))
     flows = collect(lambda: _flows(root, documents))
     data_centres, clusters = folder(DataCentre, "data_centres"), folder(Cluster, "clusters")
     tenants, sites = folder(Tenant, "tenants"), folder(Site, "sites")
@@ -110,6 +113,7 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
             tenants=tenants,
             sites=sites,
             sizes=sizes[0],
+            screens=screens[0],
             ledger=ledger,
             calendar=calendar[0],
             flows=tuple(flows),
@@ -154,6 +158,7 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
         yield from enrolment_of(site, enrolment_folder(estate.root))[1]
         if not problems:  # counts of machines are bounded then
             yield from wiring_problems(site, estate.sizes, document)
+            yield from screen_problems(site, estate.sizes, estate.screens, document)
         if site.owner not in estate.agencies:
             yield unknown(document, ("owner",), site.owner, "agency", list(estate.agencies))
         if site.name not in estate.ledger:

@@ -27,10 +27,13 @@ from balai.models import (
     Hubs,
     LedgerEntry,
     Region,
+    Screens,
     Site,
     Sizes,
+    Tenant,
     load,
 )
+from balai.models.place import Agencies
 from balai.onsite import calendar
 from balai.reading import table, unknown, wrong
 from balai.yamlfile import Document
@@ -72,6 +75,8 @@ class SiteView:
 
     site: Site
     sizes: Sizes
+    screens: Screens
+    titles: dict[str, tuple[str, str]]
     index: int
     timezone: str
     flows: tuple[Flow, ...]
@@ -145,26 +150,41 @@ def load_site(path: Path) -> SiteView:
     enrolled, more = enrolment_of(site, folder)
     sizes = load(Sizes, yamlfile.read(root / "site_sizes.yml"))
     problems += more
+    screens = load(Screens, yamlfile.read(root / "screens.yml"))
     if not problems:  # counts of machines are bounded by then
-        problems = list(wiring_problems(site, sizes, document))
+        problems = [*wiring_problems(site, sizes, document), *screen_problems(site, sizes, screens, document)]
     if problems:
         raise DataError(problems)
     holidays = load(Calendar, yamlfile.read(root / "calendar.yml")).holidays
+    flows = tuple(
+        flow
+        for flow in load(Flows, yamlfile.read(root / "flows.yml")).flows
+        if not flow.regions or set(flow.regions) & set(site.regions)
+    )
     return SiteView(
         site=site,
         sizes=sizes,
+        screens=screens,
+        titles=_titles(site, flows, root),
         index=ledger[site.name],
         timezone=next(iter(zones.values()), "Asia/Jakarta"),
-        flows=tuple(
-            flow
-            for flow in load(Flows, yamlfile.read(root / "flows.yml")).flows
-            if not flow.regions or set(flow.regions) & set(site.regions)
-        ),
+        flows=flows,
         # A holiday that was only recalled closes nothing: somebody has to read the decree first.
         holidays=tuple(h.date for h in holidays if h.verification not in ("recalled", "unknown")),
         enrolled=enrolled,
         hubs=tuple(_hubs(folder, root)),
     )
+
+
+def _titles(site: Site, flows: Iterable[Flow], root: Path) -> dict[str, tuple[str, str]]:
+    """Return what the offices of a mall, and the tenants that its kiosks may begin with, are called (id, en)."""
+    agencies = {a.name: a.title for a in load(Agencies, yamlfile.read(root / "agencies.yml")).agencies}
+    found = {o.agency: (title, title) for o in site.offices for title in [agencies.get(o.agency, o.agency)]}
+    for name in {s.partition("/")[0] for f in flows if "kiosks" in f.sources for s in f.services}:
+        if (path := root / "tenants" / f"{name}.yml").exists():
+            tenant = load(Tenant, yamlfile.read(path))
+            found[name] = (tenant.title, tenant.title_en)
+    return found
 
 
 def enrolment_folder(root: Path) -> Path:
@@ -246,6 +266,17 @@ def wiring_problems(site: Site, sizes: Sizes, document: Document) -> Iterable[Pr
     if site.switches and not any(cable == "router" or cable.startswith("router.") for cable in first):
         fix = "Add `router` (a trunk) or its cards (`router.mgmt`)."
         yield wrong(document, ("switches",), site.switches[0].name, "no cable goes to the router", fix)
+
+
+def screen_problems(site: Site, sizes: Sizes, screens: Screens, document: Document) -> Iterable[Problem]:
+    """Yield machines and profiles that a site's `screens` names and that there are not."""
+    devices = devices_of(site, sizes)
+    known = [f"{kind}-{n}" for kind in ("kiosk", "display") for n in range(1, getattr(devices, kind) + 1)]
+    for machine, profile in site.screens.items():
+        if machine not in known:
+            yield unknown(document, ("screens", machine), machine, "kiosk or display of the site", known)
+        if profile not in screens.profiles:
+            yield unknown(document, ("screens", machine), profile, "profile of screens.yml", list(screens.profiles))
 
 
 def site_problems(site: Site, document: Document) -> Iterable[Problem]:

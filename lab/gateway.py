@@ -90,6 +90,10 @@ def publish(cluster: Cluster, tenants: list[Tenant], flows: Iterable[Flow]) -> s
             title = f"first-{family}" if n == 0 else f"{tenant.name}-{service.name}-{family}"
             sections.append(f"[{title}]\n{place}\nconnect = {spec['clusterIP']}:{spec['ports'][0]['port']}\n")
     config = state.write(state.ROOT / "stunnel.conf", "\n".join(sections))
+    # What an authority's certificate is trusted for stands in its file's name.
+    told = machines.ENROLMENT / "authorities" / f"{DOMAIN}.crt"
+    told.parent.mkdir(exist_ok=True)
+    state.write(told, CERTIFICATE.read_text())
     reads = (config, certificate, key)
     processes.ensure("stunnel", ["stunnel4", config], group=GROUP, netns=control_plane.NETNS, reads=reads)
     _names([host for *_, host in public])
@@ -111,7 +115,7 @@ def _names(names: list[str]) -> None:
 
 def _time() -> None:
     # chronyd of the hosts' tree: installing one on this machine would take its own clock's service away.
-    tree, record = trees.tree_of("machine"), "run/balai-lab-time.pid"
+    tree, record = trees.tree_of("server"), "run/balai-lab-time.pid"
     if processes.pid_of("time") is None:
         (tree / record).unlink(missing_ok=True)
     argv: list[str | Path] = ["chroot", tree, "/usr/sbin/chronyd", "-x", "-d", "-u", "root"]

@@ -29,7 +29,10 @@ from lab import network, processes, state
 from lab.trees import tree_of
 
 SITE = os.environ.get("BALAI_LAB_SITE", "mpp-banyuwangi")  # another mall of the inventories can be brought up instead
-LIVE = ("router-1", "server-1", "kiosk-1")  # what the lab boots; the rest stays dark and is reported so
+LIVE = ("router-1", "server-1", "kiosk-1", "display-1")  # what the lab boots; the rest stays dark and is reported so
+TREE_OF: dict[str, Literal["router", "server", "screen"]] = {
+    "router": "router", "server": "server", "kiosk": "screen", "display": "screen"
+}  # fmt: skip
 NETNS = "balai-mall"
 CABLE = "balai-mall0"
 USER = "balai"
@@ -57,7 +60,7 @@ class Host:
     """
 
     name: str
-    kind: Literal["machine", "router", "visitor"]
+    kind: Literal["router", "server", "screen", "visitor"]
     cards: tuple[str, ...]
     seed: tuple[str, str]
     address: str = ""
@@ -86,7 +89,7 @@ def hosts() -> list[Host]:
     return [
         Host(
             name=machine.name,
-            kind="router" if machine.kind == "router" else "machine",
+            kind=TREE_OF[machine.kind],
             cards=tuple(link.name for link in links_of(machine, view)),
             seed=("mgmt", FIXED.format(card="mgmt", address=f"{machine.address}/{prefix}")),
             address=machine.address,
@@ -144,8 +147,11 @@ def start() -> list[Host]:
     cards = network.ip("-br", "link", netns=NETNS)
     for host in (*found, *visitors()):
         plugged = all(card_of(host, card) in cards for card in host.cards)
-        if processes.pid_of(f"host-{host.name}") is None or not plugged:
-            _boot(host, tree_of(host.kind))
+        tree, mark = tree_of(host.kind), host.folder / "tree"
+        same = mark.exists() and mark.read_text() == str(tree)  # what an installer would put on it has not changed
+        if processes.pid_of(f"host-{host.name}") is None or not (plugged and same):
+            _boot(host, tree)
+            state.write(mark, str(tree))
     for host in (*found, *visitors()):
         processes.wait_for(
             f"Host {host.name}",

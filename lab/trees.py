@@ -21,10 +21,13 @@ BASE = (
     "ca-certificates,procps,less,curl,netcat-openbsd,chrony,auditd,unattended-upgrades,apparmor"
 )
 ROUTER = "kea-dhcp4-server,unbound,dns-root-data,wireguard-tools,wireguard-go,conntrack,libfaketime"
+SERVER = "caddy"
+SCREEN = "chromium,sway,cage,seatd,xwayland,waybar,wvkbd,swayidle,grim,wtype,fonts-dejavu-core"
 # By kind of tree: its packages, and the shell lines that make it a lab's.
 TREES = {
-    "machine": BASE,
     "router": f"{BASE},{ROUTER}",
+    "server": f"{BASE},{SERVER}",
+    "screen": f"{BASE},{SCREEN}",
     "visitor": "systemd,systemd-sysv,systemd-resolved,libnss-resolve,dbus,iproute2,iputils-ping,ca-certificates,curl,"
     "python3",
 }
@@ -54,10 +57,21 @@ printf '[Unit]\\nConditionCapability=\\n' > "$root"/etc/systemd/system/chrony.se
 echo 'DAEMON_OPTS="-F 1 -x"' > "$root"/etc/default/chrony
 chroot "$root" systemctl mask -q auditd
 """
+# A container has no panel and no seat: the compositor draws into memory, as large as the panel would be.
+PANEL = """mkdir -p "$root"/etc/systemd/system/kiosk.service.d
+cat > "$root"/etc/systemd/system/kiosk.service.d/lab.conf <<U
+[Unit]
+Wants=
+[Service]
+Environment=WLR_BACKENDS=headless WLR_RENDERER=pixman WLR_LIBINPUT_NO_DEVICES=1
+U
+chroot "$root" systemctl mask -q seatd
+"""
 CUSTOMISE = {
-    "machine": COMMON + MANAGED,
     # Installed and asleep, as on a fresh machine: the roles wake them.
     "router": COMMON + MANAGED + 'chroot "$root" systemctl disable -q kea-dhcp4-server unbound\n',
+    "server": COMMON + MANAGED + 'chroot "$root" systemctl disable -q caddy\n',
+    "screen": COMMON + MANAGED + PANEL,
     "visitor": COMMON
     + 'chroot "$root" systemctl enable -q systemd-networkd systemd-resolved\n'
     + 'ln -sf /run/systemd/resolve/stub-resolv.conf "$root"/etc/resolv.conf\n',

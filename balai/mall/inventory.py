@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from balai.addressing import GUEST_NETWORK
-from balai.flows import allow_list, compile_for
+from balai.flows import compile_for
 from balai.flows.compiled import PRIVATE, Kind
 from balai.mall.links import links_of
+from balai.mall.screens import policies_of, queue_of, screen_of
 from balai.mall.services import (
     TIME,
     asking,
@@ -19,11 +20,12 @@ from balai.mall.services import (
     uplinks_of,
     zone_of,
 )
-from balai.models.flow import End
 from balai.sites import Machine, SiteView
 from balai.text import catalogue
 
 UNITS = ("ssh", "systemd-networkd", "chrony")
+SCREEN_UNITS = ("balai-screen", "kiosk")
+SERVER_UNITS = ("balai-queue", "caddy")
 ROUTER_UNITS = ("unbound", "kea-dhcp4-server", "balai-uplinks", "balai-offices", "wg-quick@overlay")
 GROUPS = {"router": "routers", "server": "servers", "kiosk": "kiosks", "display": "displays"}
 
@@ -33,12 +35,16 @@ def of_machine(machine: Machine, view: SiteView) -> dict[str, Any]:
     kind: Kind = machine.kind  # type: ignore[assignment]
     links = links_of(machine, view)
     gateways = [gateway for link in links for gateway in link.gateways]
+    screen = {}
+    if kind in ("kiosk", "display"):
+        screen = {"kiosk_settings": screen_of(machine, view), "kiosk_policies": policies_of(machine, view)}
     return {
         "ansible_host": machine.address,
         "firewall_rules": [rule.as_dict() for rule in compile_for(kind, view.flows, view.plan)],
         "network_links": [link.as_dict() for link in links],
         "network_name_servers": gateways or ["127.0.0.1"],
         "status_settings": status_of(machine, view),
+        **screen,
     }
 
 
@@ -51,7 +57,7 @@ def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
         "machine": machine.name,
         # A router's other cards have a signal only while something of somebody's is plugged in.
         "cards": [{"name": k.name, "network": k.owner or k.network} for k in wired],
-        "units": [*UNITS, *(ROUTER_UNITS if first else ())],
+        "units": [*UNITS, *_units(machine)],
         "places": ["/", "/var", "/var/log"],
         "lines": [{"card": k.name, "name": k.owner} for k in links if k.network == "uplink"],
         "centres": [peer["address"] for peer in overlay_of(view)["peers"]] if first else [],
@@ -60,12 +66,18 @@ def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
     }
 
 
+def _units(machine: Machine) -> tuple[str, ...]:
+    if machine.kind in ("kiosk", "display"):
+        return SCREEN_UNITS
+    # A second router or server is a spare.
+    return {"router": ROUTER_UNITS, "server": SERVER_UNITS}[machine.kind] if machine.number == 1 else ()
+
+
 def of_group(group: str, view: SiteView) -> dict[str, Any]:
     """Return what differs for a group of machines."""
     if group == "routers":
         return _of_routers(view)
-    end: End | None = {"kiosks": "kiosks", "displays": "displays"}.get(group)  # type: ignore[assignment]
-    return {"kiosk_origins": allow_list(view.flows, end)} if end else {}
+    return {"queue_settings": queue_of(view)} if group == "servers" else {}
 
 
 def of_site(view: SiteView) -> dict[str, Any]:

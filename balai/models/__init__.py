@@ -6,6 +6,7 @@ from balai.models.base import Model, load
 from balai.models.enrolment import EnrolledMachine, Enrolment, Hub, Hubs
 from balai.models.flow import Flow, Flows
 from balai.models.place import Agency, Calendar, Cluster, DataCentre, LedgerEntry, Region
+from balai.models.screen import Profile, Screens
 from balai.models.site import Devices, Site, Sizes
 from balai.models.tenant import Tenant
 
@@ -23,7 +24,9 @@ __all__ = [
     "Hubs",
     "LedgerEntry",
     "Model",
+    "Profile",
     "Region",
+    "Screens",
     "Site",
     "Sizes",
     "Tenant",

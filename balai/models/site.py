@@ -125,4 +125,5 @@ class Site(Governed):
     offices: list[Office] = []
     assignments: list[Assignment] = []
     switches: list[Switch] = []
+    screens: dict[Name, Name] = {}  # profiles by kiosk or display, where the usual one does not fit
     record: Record | None = None

@@ -54,7 +54,9 @@ class InventoryModule(BaseInventoryPlugin):
         for group in [*GROUPS.values(), site_group]:
             inventory.add_group(group)
         told = {"all": of_site(view), **{group: of_group(group, view) for group in GROUPS.values()}}
-        told["routers"]["overlay_enrolment"] = str(enrolment_folder(INVENTORIES) / "keys")
+        enrolment = enrolment_folder(INVENTORIES)
+        told["routers"]["overlay_enrolment"] = str(enrolment / "keys")
+        told["servers"]["queue_authorities"] = told["all"]["kiosk_authorities"] = str(enrolment / "authorities")
         for machine in view.machines:
             inventory.add_host(machine.name, group=GROUPS[machine.kind])
             inventory.add_host(machine.name, group=site_group)

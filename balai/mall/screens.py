@@ -1,0 +1,176 @@
+"""
+Kiosks and displays: what each shows, and the managed policies that hold its Chromium to it.
+
+Policies: https://chromeenterprise.google/policies/ (names and types are checked against the Chromium that a kiosk has).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from balai.flows.services import host_of
+from balai.mall.services import calendar_of, zone_of
+from balai.models.screen import Profile
+from balai.sites import Machine, SiteView
+from balai.text import catalogue
+
+Json = dict[str, Any]
+SHELL = "http://127.0.0.1:8080"  # the page that a kiosk begins with; `balai.onsite.screen` serves it
+CALLED_BY = {"kiosk": "kiosks", "display": "displays"}
+_ASKS_NOBODY = 2  # the value by which a default setting of a site's permission says no without asking
+
+# What no citizen needs at any kiosk. Where a setting could only be reached through a page that is blocked anyway,
+# it is here all the same: each is a lock of its own.
+FIXED: Json = {
+    "AllowDinosaurEasterEgg": False,
+    "AllowFileSelectionDialogs": False,
+    "AudioCaptureAllowed": False,
+    "AutofillAddressEnabled": False,
+    "AutofillCreditCardEnabled": False,
+    "BackgroundModeEnabled": False,
+    "BlockExternalExtensions": True,
+    "BrowserAddPersonEnabled": False,
+    "BrowserGuestModeEnabled": False,
+    "BrowserSignin": 0,
+    "BuiltInDnsClientEnabled": False,
+    "ComponentUpdatesEnabled": False,
+    "DefaultClipboardSetting": _ASKS_NOBODY,
+    "DefaultFileSystemReadGuardSetting": _ASKS_NOBODY,
+    "DefaultFileSystemWriteGuardSetting": _ASKS_NOBODY,
+    "DefaultGeolocationSetting": _ASKS_NOBODY,
+    "DefaultLocalFontsSetting": _ASKS_NOBODY,
+    "DefaultNotificationsSetting": _ASKS_NOBODY,
+    "DefaultPopupsSetting": _ASKS_NOBODY,
+    "DefaultSearchProviderEnabled": False,
+    "DefaultSensorsSetting": _ASKS_NOBODY,
+    "DefaultSerialGuardSetting": _ASKS_NOBODY,
+    "DefaultWebBluetoothGuardSetting": _ASKS_NOBODY,
+    "DefaultWebHidGuardSetting": _ASKS_NOBODY,
+    "DefaultWebUsbGuardSetting": _ASKS_NOBODY,
+    "DefaultWindowManagementSetting": _ASKS_NOBODY,
+    "DeveloperToolsAvailability": 2,
+    "DnsOverHttpsMode": "off",
+    "DownloadRestrictions": 3,
+    "EditBookmarksEnabled": False,
+    "EnableMediaRouter": False,
+    "ExtensionInstallBlocklist": ["*"],
+    "GenAiDefaultSettings": 2,
+    "HomepageIsNewTabPage": False,
+    "HomepageLocation": f"{SHELL}/",
+    "ImportAutofillFormData": False,
+    "IncognitoModeAvailability": 1,
+    "MetricsReportingEnabled": False,
+    "NetworkPredictionOptions": 2,
+    "NewTabPageLocation": f"{SHELL}/",
+    "PasswordManagerEnabled": False,
+    "ProxySettings": {"ProxyMode": "direct"},
+    "QuicAllowed": False,
+    "RemoteDebuggingAllowed": False,
+    "SSLErrorOverrideAllowed": False,
+    "SavingBrowserHistoryDisabled": True,
+    "ScreenCaptureAllowed": False,
+    "SearchSuggestEnabled": False,
+    "SpellcheckEnabled": False,
+    "SyncDisabled": True,
+    "TaskManagerEndProcessEnabled": False,
+    "TranslateEnabled": False,
+    "UserFeedbackAllowed": False,
+    "VideoCaptureAllowed": False,
+}
+
+
+def short_name(machine: Machine, view: SiteView) -> str:
+    """Return a machine's name without its mall's."""
+    return machine.name.removeprefix(f"{view.site.name}-")
+
+
+def profile_of(machine: Machine, view: SiteView) -> tuple[str, Profile]:
+    """Return the profile that a kiosk or display has, and its name."""
+    screens = view.screens
+    usual = screens.display if machine.kind == "display" else screens.kiosk
+    if machine.kind == "kiosk" and machine.number == 1:
+        usual = screens.first_kiosk
+    name = view.site.screens.get(short_name(machine, view), usual)
+    return name, screens.profiles[name]
+
+
+def site_server(view: SiteView) -> str:
+    """Return the name of the mall's own server, as its pages are called by."""
+    return f"server-1.{zone_of(view)}"
+
+
+def places_of(machine: Machine, view: SiteView) -> list[Json]:
+    """
+    Return the services that a screen offers, in order, as flows let its machine begin with them.
+
+    Each with its name in both languages, its address, and what becomes of it without a way out (`when_dark`).
+    """
+    if not profile_of(machine, view)[1].services:
+        return []
+    found = {
+        service: flow
+        for flow in view.flows
+        if CALLED_BY[machine.kind] in flow.sources and "tcp/443" in flow.ports
+        for service in flow.services
+    }
+    return [
+        {
+            "name": service,
+            "title": dict(zip(("id", "en"), view.titles.get(service.partition("/")[0], (service,) * 2), strict=True)),
+            "url": f"https://{host_of(service)}/",
+            "when_dark": flow.when_dark,
+        }
+        for service, flow in sorted(found.items())
+    ]
+
+
+def policies_of(machine: Machine, view: SiteView) -> Json:
+    """Return the managed policies of a screen's Chromium, by name; whom it trusts is added where it is configured."""
+    _, profile = profile_of(machine, view)
+    hosts = [place["url"].removeprefix("https://").rstrip("/") for place in places_of(machine, view)]
+    if profile.page:
+        hosts.append(site_server(view))
+    # A dot before a name keeps the names below it out.
+    allowed = [SHELL, *(f"https://.{host}:443" for host in hosts)]
+    return {**FIXED, "PrintingEnabled": profile.printing, "URLBlocklist": ["*"], "URLAllowlist": allowed}
+
+
+def screen_of(machine: Machine, view: SiteView) -> Json:
+    """Return what the shell of a screen is told: its profile, its places and the sentences for them."""
+    name, profile = profile_of(machine, view)
+    return {
+        "machine": machine.name,
+        "mall": view.site.title,
+        "profile": name,
+        "title": {"id": profile.title, "en": profile.title_en},
+        "touch": profile.touch,
+        "idle_seconds": profile.idle_seconds or 0,
+        "page": f"https://{site_server(view)}/{profile.page}/" if profile.page else "",
+        "places": places_of(machine, view),
+        "texts": catalogue("screen_"),
+    }
+
+
+def queue_of(view: SiteView) -> Json:
+    """Return what the mall's queue is told; an office's letter comes from its slot, which stays its own."""
+    calendar = calendar_of(view)
+    return {
+        "mall": view.site.title,
+        "server": site_server(view),
+        "timezone": calendar["timezone"],
+        "not_before": calendar["not_before"],
+        "assignments": calendar["assignments"],
+        "offices": {
+            office.agency: {
+                "letter": _letter(office.slot),
+                "title": view.titles[office.agency][0],
+                "networks": calendar["offices"][office.agency]["networks"],
+            }
+            for office in view.site.offices
+        },
+        "texts": catalogue("queue_"),
+    }
+
+
+def _letter(slot: int) -> str:
+    return (chr(ord("A") + slot // 26 - 1) if slot >= 26 else "") + chr(ord("A") + slot % 26)

@@ -1,0 +1,253 @@
+"""
+Numbers of waiting citizens: drawn, called and shown without anything outside the mall: `queue.py SETTINGS DATABASE`.
+
+Kept in SQLite, on disk before an answer is given: a number that was told is never given again, whatever happens.
+Whoever asks names his request by a key of his own; asked twice, because an answer was lost, the same number is told
+again. A day never goes back: with a clock that was reset, numbers go on where they were.
+"""
+
+from __future__ import annotations
+
+import datetime
+import http.server
+import importlib.util
+import ipaddress
+import json
+import re
+import sqlite3
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+ADDRESS = ("127.0.0.1", 8081)
+KEY = re.compile(r"[A-Za-z0-9-]{8,64}")
+MOST_BYTES = 4096
+KEPT_DAYS = 400  # a yearly evaluation can still count them
+SHOWN = 8  # calls on the board
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS tickets (
+    key TEXT PRIMARY KEY, day TEXT NOT NULL, office TEXT NOT NULL, number INTEGER NOT NULL, drawn REAL NOT NULL,
+    UNIQUE (day, office, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calls (
+    key TEXT PRIMARY KEY, ticket TEXT NOT NULL UNIQUE REFERENCES tickets (key), counter INTEGER NOT NULL,
+    called REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS waiting ON tickets (day, office, number);
+"""
+
+
+class RefusedError(Exception):
+    """A request that cannot be done, with its code of HTTP and the key of its sentence."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+def sibling(name: str) -> Any:
+    """Return another program of this folder as a module: the folder itself must not be searched (`calendar`)."""
+    spec = importlib.util.spec_from_file_location(f"balai_{name}", Path(__file__).with_name(f"{name}.py"))
+    if spec is None or spec.loader is None:
+        raise ImportError(name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Queue:
+    """
+    The numbers of a mall.
+
+    Attributes:
+        settings: `timezone`, `not_before` (a date), `assignments` (counter, office, on), and `offices` by name:
+            `letter`, `title`, `networks` (whose machines may call for it).
+    """
+
+    def __init__(self, settings: dict[str, Any], database: Path | str) -> None:
+        self.settings = settings
+        self.claims = sibling("calendar").claims
+        self.lock = threading.Lock()
+        # A program that was killed leaves its journal; the next one reads it. FULL: what is told is on disk.
+        self.base = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
+        self.base.execute("PRAGMA journal_mode = WAL")
+        self.base.execute("PRAGMA synchronous = FULL")
+        self.base.executescript(SCHEMA)
+
+    def day(self, now: float) -> datetime.date:
+        """Return the mall's day: never one before the last that a number was drawn on."""
+        today = datetime.datetime.fromtimestamp(now, ZoneInfo(self.settings["timezone"])).date()
+        (last,) = self.base.execute("SELECT max(day) FROM tickets").fetchone()
+        return max(today, *map(datetime.date.fromisoformat, filter(None, (last, self.settings["not_before"]))))
+
+    def counters(self, day: datetime.date) -> dict[int, str]:
+        """Return the offices that have a counter on a day, by counter."""
+        assignments = self.settings["assignments"]
+        found = {a["counter"]: self.claims(assignments, a["counter"], day) for a in assignments}
+        return {counter: offices[0] for counter, offices in sorted(found.items()) if offices}
+
+    def draw(self, office: str, key: str, now: float) -> dict[str, Any]:
+        """Return the next number of an office, or the one that was drawn with this key."""
+        _check(key)
+        with self.lock, self.base:
+            self.base.execute("BEGIN IMMEDIATE")
+            row = self.base.execute("SELECT day, office, number FROM tickets WHERE key = ?", (key,)).fetchone()
+            if row is None:
+                day = self.day(now)
+                if office not in self.counters(day).values():
+                    raise RefusedError(409, "queue_not_today")
+                (last,) = self.base.execute(
+                    "SELECT coalesce(max(number), 0) FROM tickets WHERE day = ? AND office = ?", (str(day), office)
+                ).fetchone()
+                row = (str(day), office, last + 1)
+                self.base.execute("INSERT INTO tickets VALUES (?, ?, ?, ?, ?)", (key, *row, now))
+                if last == 0:
+                    self._forget(day)
+            ahead = self.base.execute(
+                "SELECT count(*) FROM tickets t LEFT JOIN calls c ON c.ticket = t.key "
+                "WHERE t.day = ? AND t.office = ? AND t.number < ? AND c.key IS NULL",
+                row,
+            ).fetchone()[0]
+        return {"ticket": self.name(row[1], row[2]), "office": row[1], "ahead": ahead}
+
+    def call(self, counter: int, key: str, source: str, now: float) -> dict[str, Any]:
+        """
+        Call the next number to a counter, or tell again whom this key has called.
+
+        Only a machine of the office that has the counter today may.
+        """
+        _check(key)
+        with self.lock, self.base:
+            self.base.execute("BEGIN IMMEDIATE")
+            day = self.day(now)
+            office = self.counters(day).get(counter)
+            if office is None or not self._is_of(source, office):
+                raise RefusedError(403, "queue_not_yours")
+            row = self.base.execute(
+                "SELECT t.office, t.number FROM calls c JOIN tickets t ON t.key = c.ticket WHERE c.key = ?", (key,)
+            ).fetchone()
+            if row is None:
+                next_one = self.base.execute(
+                    "SELECT t.office, t.number, t.key FROM tickets t LEFT JOIN calls c ON c.ticket = t.key "
+                    "WHERE t.day = ? AND t.office = ? AND c.key IS NULL ORDER BY t.number LIMIT 1",
+                    (str(day), office),
+                ).fetchone()
+                if next_one is None:
+                    raise RefusedError(404, "queue_empty")
+                row = next_one[:2]
+                self.base.execute("INSERT INTO calls VALUES (?, ?, ?, ?)", (key, next_one[2], counter, now))
+        return {"ticket": self.name(*row), "counter": counter}
+
+    def board(self, now: float) -> dict[str, Any]:
+        """Return what the hall sees: the last calls, newest first, and how many wait for each office of today."""
+        with self.lock:
+            day = self.day(now)
+            calls = self.base.execute(
+                "SELECT t.office, t.number, c.counter, c.called FROM calls c JOIN tickets t ON t.key = c.ticket "
+                "WHERE t.day = ? ORDER BY c.called DESC, t.number DESC LIMIT ?",
+                (str(day), SHOWN),
+            ).fetchall()
+            waiting = dict(
+                self.base.execute(
+                    "SELECT t.office, count(*) FROM tickets t LEFT JOIN calls c ON c.ticket = t.key "
+                    "WHERE t.day = ? AND c.key IS NULL GROUP BY t.office",
+                    (str(day),),
+                ).fetchall()
+            )
+        today = self.counters(day)
+        return {
+            "day": str(day),
+            "mall": self.settings["mall"],
+            "calls": [{"ticket": self.name(o, n), "counter": c, "at": at} for o, n, c, at in calls],
+            "offices": [
+                {
+                    "name": office,
+                    "title": self.settings["offices"][office]["title"],
+                    "waiting": waiting.get(office, 0),
+                    "counters": [c for c, o in today.items() if o == office],
+                }
+                for office in dict.fromkeys(today.values())
+            ],
+            "texts": self.settings["texts"],
+        }
+
+    def name(self, office: str, number: int) -> str:
+        """Return what stands on a ticket, such as A007."""
+        return f"{self.settings['offices'][office]['letter']}{number:03}"
+
+    def _is_of(self, source: str, office: str) -> bool:
+        address = ipaddress.ip_address(source)
+        return any(address in ipaddress.ip_network(n) for n in self.settings["offices"][office]["networks"])
+
+    def _forget(self, day: datetime.date) -> None:
+        oldest = str(day - datetime.timedelta(days=KEPT_DAYS))
+        self.base.execute("DELETE FROM calls WHERE ticket IN (SELECT key FROM tickets WHERE day < ?)", (oldest,))
+        self.base.execute("DELETE FROM tickets WHERE day < ?", (oldest,))
+
+
+def _check(key: str) -> None:
+    if not KEY.fullmatch(key):
+        raise RefusedError(400, "queue_wrong")
+
+
+def handler(queue: Queue) -> type[http.server.BaseHTTPRequestHandler]:
+    """Return what answers the server in front, which tells whose request it is (X-Forwarded-For)."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            if self.path == "/api/board":
+                self._send(200, queue.board(time.time()))
+            else:
+                self._send(404, {"reason": "queue_wrong"})
+
+        def do_POST(self) -> None:
+            try:
+                self._send(201, self._do())
+            except RefusedError as refused:
+                self._send(refused.code, {"reason": refused.reason})
+            except (ValueError, KeyError, TypeError):
+                self._send(400, {"reason": "queue_wrong"})
+            except sqlite3.Error as error:  # a full disk: nothing was promised
+                sys.stderr.write(f"the database: {error}\n")
+                self._send(503, {"reason": "queue_full"})
+
+        def _do(self) -> dict[str, Any]:
+            length = int(self.headers.get("Content-Length") or 0)
+            if not 0 < length <= MOST_BYTES:
+                raise RefusedError(413, "queue_wrong")
+            asked = json.loads(self.rfile.read(length))
+            if self.path == "/api/tickets":
+                return queue.draw(str(asked["office"]), str(asked["key"]), time.time())
+            if self.path == "/api/calls":
+                source = self.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+                return queue.call(int(asked["counter"]), str(asked["key"]), source, time.time())
+            raise RefusedError(404, "queue_wrong")
+
+        def _send(self, code: int, body: dict[str, Any]) -> None:
+            words = json.dumps(body).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(words)))
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            self.wfile.write(words)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Keep no record of who asked."""
+
+    return Handler
+
+
+def main(argv: list[str]) -> None:
+    """Serve until stopped."""
+    queue = Queue(json.loads(Path(argv[0]).read_text()), Path(argv[1]))
+    http.server.ThreadingHTTPServer(ADDRESS, handler(queue)).serve_forever()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

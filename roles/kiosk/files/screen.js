@@ -1,0 +1,70 @@
+"use strict";
+// Draws what /state.json tells; a screen that nobody touches goes to its page as soon as that answers.
+const byId = (id) => document.getElementById(id);
+const root = document.documentElement;
+let lang = "id";
+let last = null;
+let drawn = "";
+
+function tile(title, note, url) {
+  const box = document.createElement(url ? "a" : "div");
+  if (url) box.href = url;
+  const head = document.createElement("strong");
+  head.textContent = title;
+  const text = document.createElement("span");
+  text.textContent = note;
+  box.append(head, text);
+  return box;
+}
+
+function draw(state) {
+  const say = (key) => state.texts["screen_" + key][lang];
+  const works = (part) => part.state === "works";
+  root.lang = lang;
+  byId("mall").textContent = state.mall;
+  byId("title").textContent = state.title[lang];
+  byId("language").textContent = say("language");
+  byId("larger").textContent = say("larger");
+  byId("contrast").textContent = say("contrast");
+  document.querySelector("nav").hidden = !state.touch;
+  const away = state.places.filter((p) => p.state === "away");
+  byId("notice").hidden = away.length === 0 || away.length < state.places.length;
+  byId("notice").textContent = say("dark");
+  const tiles = [];
+  if (state.page.url) {
+    const gone = state.page.state === "away" || state.page.state === "broken";
+    const note = gone ? say("page_away") : say(state.page.state);
+    const box = tile(say("page"), note, works(state.page) && state.page.url);
+    box.className = "first";
+    tiles.push(box);
+  }
+  for (const place of state.places) {
+    const note = place.state === "away" ? say(place.when_dark) : say(place.state);
+    tiles.push(tile(place.title[lang], note, works(place) && place.url));
+  }
+  byId("places").replaceChildren(...tiles);
+}
+
+function show() {
+  if (!last) return;
+  const now = lang + JSON.stringify(last);
+  if (now !== drawn) draw(last);
+  drawn = now;
+}
+
+async function look() {
+  try {
+    last = await (await fetch("/state.json", { cache: "no-store" })).json();
+    if (!last.touch && last.page.state === "works") location.replace(last.page.url);
+    show();
+  } catch (error) {
+    console.warn("the shell does not answer", error);
+  }
+  setTimeout(look, 2000);
+}
+
+for (const name of ["larger", "contrast"]) {
+  byId(name).addEventListener("click", () => byId(name).setAttribute("aria-pressed", root.classList.toggle(name)));
+}
+byId("language").addEventListener("click", () => { lang = lang === "id" ? "en" : "id"; show(); });
+look();

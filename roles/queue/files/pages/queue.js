@@ -1,0 +1,124 @@
+"use strict";
+// Three pages of one queue: antrean (draw), papan (the hall), loket (a counter calls).
+const page = document.body.dataset.page;
+const byId = (id) => document.getElementById(id);
+let lang = "id";
+let board = null;
+let held = null; // what was told to this citizen or counter, until they go on
+const say = (key) => board.texts["queue_" + key][lang];
+
+function make(kind, words, inside = []) {
+  const part = document.createElement(kind);
+  part.textContent = words;
+  part.append(...inside);
+  return part;
+}
+
+function notice(key) {
+  byId("notice").hidden = !key;
+  if (key && board) byId("notice").textContent = say(key);
+}
+
+// A request keeps its key until it is answered: a lost answer never costs a second number.
+async function ask(path, body) {
+  const key = crypto.randomUUID();
+  for (;;) {
+    try {
+      const answer = await fetch(path, { method: "POST", body: JSON.stringify({ ...body, key }), signal: AbortSignal.timeout(5000) });
+      const told = await answer.json();
+      if (answer.ok) return told;
+      notice(told.reason.replace("queue_", ""));
+      return null;
+    } catch (error) {
+      console.warn("no answer", error);
+      notice("again");
+      await new Promise((done) => setTimeout(done, 1000));
+    }
+  }
+}
+
+async function draw(office) {
+  for (const button of document.querySelectorAll("main button")) button.disabled = true;
+  held = await ask("/api/tickets", { office });
+  if (held) {
+    notice("");
+    setTimeout(() => { held = null; show(); }, 15000);
+  }
+  show();
+}
+
+async function call(counter) {
+  for (const button of document.querySelectorAll("main button")) button.disabled = true;
+  held = await ask("/api/calls", { counter });
+  if (held) notice("");
+  await look();
+}
+
+const pages = {
+  antrean() {
+    byId("title").textContent = say("draw");
+    if (held) {
+      const box = make("div", say("yours"), [make("b", held.ticket), make("p", `${held.ahead} ${say("ahead")}`)]);
+      box.className = "ticket";
+      const back = make("button", say("back"));
+      back.addEventListener("click", () => { held = null; show(); });
+      return [box, back];
+    }
+    return board.offices.map((office) => {
+      const button = make("button", "", [make("strong", office.title), make("span", `${office.waiting} ${say("waiting")}`)]);
+      button.addEventListener("click", () => draw(office.name));
+      return button;
+    });
+  },
+  papan() {
+    byId("title").textContent = say("board");
+    if (!board.calls.length) return [make("p", say("nobody"))];
+    return board.calls.map((one, place) => {
+      const row = make("div", "", [make("b", one.ticket), make("span", `${say("counter")} ${one.counter}`)]);
+      row.className = place ? "call" : "call newest";
+      return row;
+    });
+  },
+  loket() {
+    byId("title").textContent = say("call");
+    const parts = board.offices.flatMap((office) => office.counters.map((counter) => {
+      const text = `${office.title}: ${office.waiting} ${say("waiting")}`;
+      const button = make("button", "", [make("strong", `${say("counter")} ${counter}`), make("span", text)]);
+      button.addEventListener("click", () => call(counter));
+      return button;
+    }));
+    if (!held) return parts;
+    const box = make("div", `${say("called")}: ${say("counter")} ${held.counter}`, [make("b", held.ticket)]);
+    box.className = "ticket";
+    return [box, ...parts];
+  },
+};
+
+function show() {
+  if (!board) return;
+  document.documentElement.lang = lang;
+  byId("mall").textContent = board.mall;
+  byId("language").textContent = lang === "id" ? "English" : "Bahasa Indonesia";
+  byId("main").replaceChildren(...pages[page]());
+}
+
+let drawn = "";
+async function look() {
+  try {
+    const answer = await fetch("/api/board", { cache: "no-store", signal: AbortSignal.timeout(4000) });
+    if (!answer.ok) throw new Error(answer.status);
+    const words = await answer.text();
+    board = JSON.parse(words);
+    if (byId("notice").textContent === say("away")) notice("");
+    const now = words + lang + JSON.stringify(held);
+    if (now !== drawn) show();
+    drawn = now;
+  } catch (error) {
+    console.warn("the queue does not answer", error);
+    notice("away");
+  }
+}
+
+byId("language").addEventListener("click", () => { lang = lang === "id" ? "en" : "id"; show(); });
+look();
+setInterval(look, 1000);
