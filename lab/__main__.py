@@ -38,6 +38,7 @@ from lab import (
     pki,
     plugins,
     processes,
+    screens,
     state,
     toolchain,
     trees,
@@ -84,6 +85,7 @@ def up() -> int:
         summary.step("Public services", lambda: gateway.publish(kept["cluster"], tenants, estate.flows))
         summary.step("Site", lambda: _site(env))
         summary.step("Overlay", gateway.admit)
+        summary.step("Screens", screens.show)
         summary.step("Audit", lambda: _audit(env))
         _print(summary, kept["cluster"])
     return 0

@@ -22,7 +22,7 @@ BASE = (
 )
 ROUTER = "kea-dhcp4-server,unbound,dns-root-data,wireguard-tools,wireguard-go,conntrack,libfaketime"
 SERVER = "caddy"
-SCREEN = "chromium,sway,cage,seatd,xwayland,waybar,wvkbd,swayidle,grim,wtype,fonts-dejavu-core"
+SCREEN = "chromium,sway,seatd,waybar,wvkbd,swayidle,grim,wtype,fonts-dejavu-core"
 # By kind of tree: its packages, and the shell lines that make it a lab's.
 TREES = {
     "router": f"{BASE},{ROUTER}",
