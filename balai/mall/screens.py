@@ -19,9 +19,12 @@ SHELL = "http://127.0.0.1:8080"  # the page that a kiosk begins with; `balai.ons
 CALLED_BY = {"kiosk": "kiosks", "display": "displays"}
 _ASKS_NOBODY = 2  # the value by which a default setting of a site's permission says no without asking
 
+# Everything; what belongs to the browser itself is not in it unless it is named.
+BLOCKED = ["*", "about:*", "blob:*", "chrome://*", "chrome-untrusted://*", "filesystem:*"]
 # What no citizen needs at any kiosk. Where a setting could only be reached through a page that is blocked anyway,
 # it is here all the same: each is a lock of its own.
 FIXED: Json = {
+    "AIModeSettings": 1,
     "AllowDinosaurEasterEgg": False,
     "AllowFileSelectionDialogs": False,
     "AudioCaptureAllowed": False,
@@ -38,6 +41,7 @@ FIXED: Json = {
     "DefaultFileSystemReadGuardSetting": _ASKS_NOBODY,
     "DefaultFileSystemWriteGuardSetting": _ASKS_NOBODY,
     "DefaultGeolocationSetting": _ASKS_NOBODY,
+    "DefaultIdleDetectionSetting": _ASKS_NOBODY,
     "DefaultLocalFontsSetting": _ASKS_NOBODY,
     "DefaultNotificationsSetting": _ASKS_NOBODY,
     "DefaultPopupsSetting": _ASKS_NOBODY,
@@ -54,11 +58,13 @@ FIXED: Json = {
     "EditBookmarksEnabled": False,
     "EnableMediaRouter": False,
     "ExtensionInstallBlocklist": ["*"],
-    "GenAiDefaultSettings": 2,
+    "GeminiSettings": 1,
     "HomepageIsNewTabPage": False,
     "HomepageLocation": f"{SHELL}/",
     "ImportAutofillFormData": False,
     "IncognitoModeAvailability": 1,
+    "LensOverlaySettings": 1,
+    "LensRegionSearchEnabled": False,
     "MetricsReportingEnabled": False,
     "NetworkPredictionOptions": 2,
     "NewTabPageLocation": f"{SHELL}/",
@@ -132,7 +138,7 @@ def policies_of(machine: Machine, view: SiteView) -> Json:
         hosts.append(site_server(view))
     # A dot before a name keeps the names below it out.
     allowed = [SHELL, *(f"https://.{host}:443" for host in hosts)]
-    return {**FIXED, "PrintingEnabled": profile.printing, "URLBlocklist": ["*"], "URLAllowlist": allowed}
+    return {**FIXED, "PrintingEnabled": profile.printing, "URLBlocklist": BLOCKED, "URLAllowlist": allowed}
 
 
 def screen_of(machine: Machine, view: SiteView) -> Json:
