@@ -32,7 +32,7 @@ check: .venv/.complete  ## Lint, types and unit tests: offline, without root
 
 test: check up  ## Everything, engines and hosts included
 	. $${BALAI_LAB_STATE:-/var/lib}/balai-lab/env && .venv/bin/pytest -q -m lab \
-		&& .venv/bin/pytest -q tests/compliance --site mpp-banyuwangi --cluster cikarang --dark kiosk-2 --dark display
+		&& .venv/bin/pytest -q tests/compliance --site mpp-banyuwangi --cluster cikarang --dark kiosk-2 --dark display-2
 
 lock: .venv/.complete  ## Pin requirements.in anew
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 requirements.in -o requirements.lock

@@ -31,6 +31,17 @@ DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchm
 OTHER_FRAMEWORKS = ("cis-kubernetes:",)
 
 
+PAGES = {
+    "screen_": [
+        "roles/kiosk/files/screen.js",
+        "balai/onsite/screen.py",
+        "roles/kiosk/templates/bar.json.j2",
+        "balai/models/flow.py",
+    ],
+    "queue_": ["roles/queue/files/pages/queue.js", "balai/onsite/queue.py"],
+}
+
+
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -173,6 +184,11 @@ def test_every_message_is_used_and_stands_in_both_languages() -> None:
 
     onsite = (ROOT / "balai/onsite/status.py").read_text()  # it is given its sentences by the inventory
     used |= set(re.findall(r'"(status_\w+)"', onsite)) | {f"status_{kind}" for kind in status.LETTERS}
+    # Pages of a screen and of the queue are given theirs the same way.
+    for prefix, files in PAGES.items():
+        words = "".join((ROOT / path).read_text() for path in files)
+        known = {key for key in catalogue if key.startswith(prefix)}
+        used |= {key for key in known if re.search(rf"\b({key}|{key.removeprefix(prefix)})\b", words)}
 
     assert set(catalogue) == used
     assert [k for k, v in catalogue.items() if set(v) != set(text.LANGUAGES)] == []

@@ -8,7 +8,7 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-NAMES = ["mpp-banyuwangi-router-1", "mpp-banyuwangi-server-1", "mpp-banyuwangi-kiosk-1"]
+NAMES = ["mpp-banyuwangi-router-1", "mpp-banyuwangi-server-1", "mpp-banyuwangi-kiosk-1", "mpp-banyuwangi-display-1"]
 
 
 @pytest.fixture(params=NAMES)

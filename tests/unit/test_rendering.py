@@ -40,9 +40,10 @@ def test_a_second_time_changes_nothing_and_a_change_is_where_it_belongs(
 
     assert first.returncode == 0, first.stderr
     assert "0 changed" in second.stdout
-    assert sorted(third.stdout.split()[-2:]) == [
+    assert sorted(third.stdout.split()[-3:]) == [
         "clusters/cikarang/tenants/pajak.yml",
         "sites/mpp-banyuwangi/mpp-banyuwangi-router-1.json",
+        "sites/mpp-banyuwangi/mpp-banyuwangi-server-1.json",
     ]
     quotas = [
         o
