@@ -213,3 +213,23 @@ def leases(texts: list[str], now: float) -> list[Json]:
     last = {row["address"]: row for row in whole}  # a line that a power cut tore is none
     held = [row for row in last.values() if row["state"] == "0" and float(row["expire"]) > now]
     return [{"address": r["address"], "mac": r["hwaddr"], "name": r["hostname"].rstrip(".")} for r in held]
+
+
+def screen(policies: str | None, processes: str) -> Json | None:
+    """
+    Return what holds a kiosk's browser: its managed policies, and whose its programs are and with which words.
+
+    `processes` is what `ps -eo user,args` says; None when the machine has no such policies.
+    """
+    if policies is None:
+        return None
+    running = [line.split(maxsplit=1) for line in processes.splitlines() if line.strip()]
+    browser = [(user, args) for user, args in running if re.match(r"\S*/chromium\s", args) and "--type=" not in args]
+    idle = [re.search(r"timeout (\d+) \S+ idle", args.replace('"', "")) for _, args in running if "swayidle" in args]
+    return {
+        "policies": json.loads(policies),
+        "users": sorted({user for user, _ in browser}),
+        "open": sorted({w for _, args in browser for w in re.findall(r"--(?:no-sandbox|remote-debugging-\w+)", args)}),
+        "profiles": sorted({w for _, args in browser for w in re.findall(r"--user-data-dir=(\S+)", args)}),
+        "idle_seconds": min((int(found[1]) for found in idle if found), default=0),
+    }

@@ -13,6 +13,7 @@ from balai.audit.results import Result, Status
 from balai.errors import EnvironmentFault
 from balai.estate import Estate
 from balai.mall import sockets_of
+from balai.mall.screens import policies_of, profile_of
 from balai.models import Cluster, Tenant
 from balai.rules import Finding, Judge, admission, cel, load_rules
 from balai.rules.catalogue import Control, FactCheck, controls, fact_checks, unproven
@@ -49,17 +50,22 @@ def audit(
     results: list[Result] = []
     if site:
         for host in gather.hosts(site, ssh_config):
-            expected = {
+            expected: Json = {
                 "site": site.site.name,
                 "name": host.machine.name,
                 "address": str(host.machine.address),
                 "timezone": site.timezone,
                 "listeners": sockets_of(host.machine, site),
             }
+            if host.machine.kind in ("kiosk", "display"):
+                expected["screen"] = {
+                    "policies": policies_of(host.machine, site),
+                    "idle_seconds": profile_of(host.machine, site)[1].idle_seconds or 0,
+                }
             results += [
                 judge_facts(check, host.machine.name, host.facts, expected, host.at, host.error or "no answer")
                 for check in fact_checks()
-                if check.target == "host"
+                if check.target == "host" and (not check.kinds or host.machine.kind in check.kinds)
             ]
     if cluster:
         results += _cluster(estate, cluster)

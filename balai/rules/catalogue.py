@@ -30,12 +30,18 @@ class Unless(Model):
 
 
 class FactCheck(Model):
-    """One check over gathered facts; see policies/checks/."""
+    """
+    One check over gathered facts; see policies/checks/.
+
+    Attributes:
+        kinds: Kinds of machine that it is asked of; none for every one.
+    """
 
     id: Text
     title: Titles
     controls: list[Text]
     target: Target = "host"
+    kinds: list[Literal["router", "server", "kiosk", "display"]] = []
     needs: Text
     unless: Unless | None = None
     expression: Text

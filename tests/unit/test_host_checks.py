@@ -17,9 +17,27 @@ EXPECTED = {
     "name": "mpp-x-server-1",
     "timezone": "Asia/Jakarta",
     "address": "10.64.0.10",
+    "screen": {
+        "policies": {"URLBlocklist": ["*"], "URLAllowlist": ["https://a"], "VideoCaptureAllowed": False},
+        "idle_seconds": 60,
+    },
 }
 CLOSED = ["rw", "nosuid", "nodev", "noexec"]
 GOOD: dict[str, Any] = {
+    "screen": {
+        "policies": {
+            "URLBlocklist": ["*"],
+            "URLAllowlist": ["https://a"],
+            "VideoCaptureAllowed": False,
+            "CACertificatesWithConstraints": [
+                {"certificate": "x", "constraints": {"permitted_dns_names": ["balai.internal"], "permitted_cidrs": []}}
+            ],
+        },
+        "users": ["kiosk"],
+        "open": [],
+        "profiles": ["/run/kiosk/profile"],
+        "idle_seconds": 60,
+    },
     "hostname": "mpp-x-server-1",
     "site": "mpp-x",
     "time": 1795500000.0,
@@ -262,6 +280,31 @@ WRONG: dict[str, list[tuple[str, Any]]] = {
     "host_audit_locked": [("audit > locked", False)],
     "host_audit_loaded": [("audit > loaded", 8)],
     "host_room_left": [("room > / > free", 4), ("room > / > inodes", 9), ("room", {})],
+    "screen_address_list": [
+        ("screen > policies > URLBlocklist", []),
+        ("screen > policies > URLAllowlist", ["https://a", "https://b"]),
+        ("screen > policies", {}),
+    ],
+    "screen_policies": [("screen > policies > VideoCaptureAllowed", True), ("screen > policies", {})],
+    "screen_authorities": [
+        ("screen > policies > CACertificates", ["x"]),
+        (
+            "screen > policies > CACertificatesWithConstraints",
+            [{"certificate": "x", "constraints": {"permitted_dns_names": [], "permitted_cidrs": []}}],
+        ),
+        (
+            "screen > policies > CACertificatesWithConstraints",
+            [{"certificate": "x", "constraints": {"permitted_dns_names": ["id"], "permitted_cidrs": []}}],
+        ),
+    ],
+    "screen_sandbox": [
+        ("screen > users", ["root"]),
+        ("screen > users", []),
+        ("screen > open", ["--no-sandbox"]),
+        ("screen > open", ["--remote-debugging-port"]),
+    ],
+    "screen_forgets": [("screen > profiles", ["/home/kiosk/profile"]), ("screen > profiles", [])],
+    "screen_session_ends": [("screen > idle_seconds", 0), ("screen > idle_seconds", 3600)],
     "host_clock_right": [("clock > offset", 4.0), ("clock", {"sources": 0, "selected": 0, "stratum": -1})],
 }
 IN_A_CONTAINER = {

@@ -258,3 +258,23 @@ def test_the_two_modules_are_one_program_when_sent() -> None:
 
     assert scope["sudo_rules"] is not parsing.sudo_rules
     assert os.fspath(scope["lines"].__code__.co_filename) == "host_parsing.py"
+
+
+def test_a_screen_s_browser_is_told_by_its_running_programs() -> None:
+    processes = """\
+root      /usr/bin/python3 -I /usr/local/lib/balai/screen.py
+kiosk     /usr/lib/chromium/chromium --kiosk --user-data-dir=/run/kiosk/profile http://127.0.0.1:8080/
+kiosk     /usr/lib/chromium/chromium --type=renderer --user-data-dir=/elsewhere
+petugas   /usr/lib/chromium/chromium --no-sandbox --remote-debugging-port=1 --user-data-dir=/home/petugas/x about:blank
+kiosk     swayidle -w timeout 1 true resume session touched timeout 60 /usr/local/lib/balai/kiosk-session idle
+"""
+    found = parsing.screen('{"URLBlocklist": ["*"]}', processes)
+
+    assert found == {
+        "policies": {"URLBlocklist": ["*"]},
+        "users": ["kiosk", "petugas"],
+        "open": ["--no-sandbox", "--remote-debugging-port"],
+        "profiles": ["/home/petugas/x", "/run/kiosk/profile"],
+        "idle_seconds": 60,
+    }
+    assert parsing.screen(None, processes) is None
