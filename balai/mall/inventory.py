@@ -62,6 +62,7 @@ def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
         "lines": [{"card": k.name, "name": k.owner} for k in links if k.network == "uplink"],
         "centres": [peer["address"] for peer in overlay_of(view)["peers"]] if first else [],
         "name": f"router-1.{zone_of(view)}",
+        "screen": machine.kind in ("kiosk", "display"),
         "texts": catalogue("status_"),
     }
 

@@ -135,9 +135,10 @@ def hub_peer(view: SiteView, public_key: str) -> dict[str, Any]:
 
 
 def uplinks_of(view: SiteView) -> dict[str, Any]:
-    """Return the ways out, in order of preference, and whom their probes ask: the data centres' ends."""
+    """Return the ways out in order of preference, whom probes ask (the data centres' ends), and what is beyond."""
     links = [link.name for link in links_of(view.machines[0], view) if link.network == "uplink"]
-    return {"devices": links, "targets": [hub.endpoint for hub, _ in view.hubs]}
+    beyond = [str(network) for _, dc in view.hubs for network in (dc.whole, dc.v6)]
+    return {"devices": links, "targets": [hub.endpoint for hub, _ in view.hubs], "beyond": beyond}
 
 
 def calendar_of(view: SiteView) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from typing import Any
 SETTINGS = Path("/etc/balai/status.json")
 UPLINKS = Path("/run/balai/uplinks.json")
 CARDS = Path("/sys/class/net")
+SEEN = Path("/run/kiosk/seen")  # how many colours a screen has, told every 15 seconds
+STALE, LEAST_COLOURS = 90, 3
 LEAST_FREE = 10  # hundredths of a disk
 # A letter for each kind of finding: the code is these with the place in the machine's own list.
 LETTERS = {
@@ -29,6 +32,7 @@ LETTERS = {
     "centre": "P",
     "clock": "W",
     "names": "N",
+    "screen": "S",
 }
 
 
@@ -97,9 +101,21 @@ def clock_and_names(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"kind": "names", "number": 0, "name": settings["name"]}
 
 
+def panel(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a screen that is black, frozen or dark."""
+    if not settings["screen"]:
+        return
+    try:
+        told, colours = SEEN.stat().st_mtime, int(SEEN.read_text())
+    except (OSError, ValueError):
+        told, colours = 0.0, 0
+    if time.time() - told > STALE or colours < LEAST_COLOURS:
+        yield {"kind": "screen", "number": 0}
+
+
 def findings(settings: dict[str, Any]) -> list[dict[str, Any]]:
     """Return everything that does not work, the likeliest cause first."""
-    looks = (cables, services, disks, ways_out, clock_and_names)
+    looks = (cables, services, disks, panel, ways_out, clock_and_names)
     return [finding for look in looks for finding in look(settings)]
 
 

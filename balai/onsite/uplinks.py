@@ -5,6 +5,9 @@ Each uplink is probed through itself, by its own table and mark, every INTERVAL 
 in a row take it out, RISE successes bring it back. The preferred default route goes to the first healthy
 uplink; each uplink keeps a default of its own at a high metric, without which the kernel's reverse-path check
 would drop the answers to the probes of a healthy uplink, and no uplink could ever come back.
+
+With no uplink left, what is behind the overlay is refused at once: who asks a service of the nation is told no in a
+millisecond, and does not wait for an answer that cannot come.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any
 
 INTERVAL, FALL, RISE = 1.0, 3, 5
 PREFERRED, FIRST_SPARE, FIRST_TABLE = 50, 900, 101
+REFUSING_RULE, REFUSING_TABLE = "900", "100"  # looked at before the main table; empty while there is a way out
 STATE = Path("/run/balai/uplinks.json")
 
 
@@ -60,6 +64,8 @@ class Uplinks:
     def __init__(self, settings: dict[str, Any]) -> None:
         self.devices: list[str] = settings["devices"]
         self.targets: list[str] = settings["targets"]
+        self.beyond: list[str] = settings["beyond"]
+        self.refusing: bool | None = None
         self.health = {device: Health() for device in self.devices}
         self.known: dict[tuple[str, str], str] = {}
         self.active: str | None = None
@@ -96,8 +102,9 @@ class Uplinks:
                 print(device, "up" if yes else "DOWN", flush=True)
 
     def choose(self) -> None:
-        """Prefer the first healthy uplink; with none, leave the routes as they are."""
+        """Prefer the first healthy uplink; with none, leave the routes as they are and refuse what is beyond."""
         chosen = next((d for d in self.devices if self.health[d].up and (d, "4") in self.known), None)
+        self.refuse(chosen is None)
         if chosen is None:
             return
         for family in ("4", "6"):
@@ -115,12 +122,26 @@ class Uplinks:
         self.active = chosen
         print("active", chosen, flush=True)
 
+    def refuse(self, refused: bool) -> None:
+        """Refuse the networks behind the overlay, or let them go their way again."""
+        if refused == self.refusing:
+            return
+        for family in ("4", "6"):
+            if f"lookup {REFUSING_TABLE}" not in ip(f"-{family}", "rule").stdout:
+                ip(f"-{family}", "rule", "add", "pref", REFUSING_RULE, "lookup", REFUSING_TABLE)
+            ip(f"-{family}", "route", "flush", "table", REFUSING_TABLE)
+            for network in self.beyond if refused else []:
+                if (":" in network) == (family == "6"):
+                    ip(f"-{family}", "route", "replace", "unreachable", network, "table", REFUSING_TABLE)
+        self.refusing = refused
+
     def tell(self) -> None:
         """Leave the state where a technician and the audit read it."""
         STATE.parent.mkdir(parents=True, exist_ok=True)
         partial = STATE.with_suffix(".new")
         healthy = {device: health.up for device, health in self.health.items()}
-        partial.write_text(json.dumps({"active": self.active, "healthy": healthy}) + "\n")
+        active = None if self.refusing else self.active
+        partial.write_text(json.dumps({"active": active, "healthy": healthy}) + "\n")
         partial.replace(STATE)
 
 

@@ -14,7 +14,7 @@ from lab import internet, machines, network
 pytestmark = pytest.mark.lab
 
 HOSTS = {host.short: host for host in machines.hosts()}
-ROUTER, SERVER = HOSTS["router-1"], HOSTS["server-1"]
+ROUTER, SERVER, KIOSK = HOSTS["router-1"], HOSTS["server-1"], HOSTS["kiosk-1"]
 
 
 def verdict(host: machines.Host) -> dict[str, Any]:
@@ -40,7 +40,8 @@ def whole() -> Iterator[None]:
     yield
     network.ip("link", "set", machines.card_of(SERVER, "srv"), "up", netns=machines.NETNS)
     machines.inside(SERVER, "sh", "-c", "systemctl start chrony; umount -l /var/log 2>/dev/null")
-    internet.restore(1)
+    for line in (1, 2):
+        internet.restore(line)
 
 
 @pytest.mark.parametrize(("lang", "words"), [("id_ID.UTF-8", "semua berjalan"), ("en_US.UTF-8", "everything works")])
@@ -82,3 +83,21 @@ def test_a_machine_that_was_not_told_what_it_must_have_says_so() -> None:
     assert done.returncode == 2
     assert "status.json" in done.stderr
     assert machines.inside(SERVER, "balai-mall", "reboot").returncode == 2
+
+
+def test_without_any_line_the_mall_is_told_to_be_alone() -> None:
+    for line in (1, 2):
+        internet.cut(line)
+    eventually(lambda: "O" in verdict(ROUTER)["code"].split())
+    said = machines.inside(ROUTER, "balai-mall", "status").stdout
+
+    assert "Tidak ada jalan keluar. Mal tetap berjalan sendiri" in said
+
+
+def test_a_screen_that_shows_nothing_is_named() -> None:
+    machines.inside(KIOSK, "sh", "-c", "systemctl stop kiosk; mkdir -p /run/kiosk; echo 1 > /run/kiosk/seen")
+    said = machines.inside(KIOSK, "balai-mall", "status").stdout
+    machines.inside(KIOSK, "sh", "-c", "rm -rf /run/kiosk; systemctl start kiosk")
+
+    assert "Layar hitam atau diam" in said
+    eventually(lambda: verdict(KIOSK)["code"] == "OK")

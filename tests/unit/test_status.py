@@ -21,7 +21,13 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A machine on which everything works; `broken` names programs that fail."""
 
     def make(
-        settings, *, dead: tuple[str, ...] = (), broken: tuple[str, ...] = (), active: str | None = "wan1", bad=()
+        settings,
+        *,
+        dead: tuple[str, ...] = (),
+        broken: tuple[str, ...] = (),
+        active: str | None = "wan1",
+        bad=(),
+        colours="40",
     ):
         for card in settings["cards"]:
             (tmp_path / card["name"]).mkdir(exist_ok=True)
@@ -32,6 +38,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         def run(*argv: str) -> tuple[bool, str]:
             return (argv[0] not in broken and argv[-1] not in broken), "10.0.1.123,Normal"
 
+        (tmp_path / "seen").write_text(colours)
+        monkeypatch.setattr(status, "SEEN", tmp_path / "seen")
         monkeypatch.setattr(status, "CARDS", tmp_path)
         monkeypatch.setattr(status, "UPLINKS", tmp_path / "uplinks.json")
         monkeypatch.setattr(status, "LEAST_FREE", 0)
@@ -50,6 +58,8 @@ def test_each_thing_that_fails_has_its_letter_and_its_place(machine) -> None:
     assert machine(KIOSK, broken=("chrony",)) == "L3"
     assert machine(KIOSK, broken=("chronyc",)) == "W"
     assert machine(KIOSK, broken=("getent",)) == "N"
+    assert machine(KIOSK, colours="1") == machine(KIOSK, colours="") == "S"
+    assert machine(ROUTER, colours="1") == "OK", "it has no screen"
     assert machine(ROUTER, bad=("wan2",)) == "J2"
     assert machine(ROUTER, broken=("ping",)) == "P"
     assert machine(ROUTER, bad=("wan1", "wan2"), active=None) == "J1 J2 O", "the data centre is no news then"
