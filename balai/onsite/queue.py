@@ -198,6 +198,7 @@ def handler(queue: Queue) -> type[http.server.BaseHTTPRequestHandler]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer in one piece: in two, the second waits 40 ms for a receipt of the first
 
         def do_GET(self) -> None:
             if self.path == "/api/board":
