@@ -7,6 +7,7 @@ A site is loaded alone (the inventory of a technician) in a fraction of the time
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,6 +78,7 @@ class SiteView:
     sizes: Sizes
     screens: Screens
     titles: dict[str, tuple[str, str]]
+    recipients: dict[str, str]
     index: int
     timezone: str
     flows: tuple[Flow, ...]
@@ -166,6 +168,7 @@ def load_site(path: Path) -> SiteView:
         sizes=sizes,
         screens=screens,
         titles=_titles(site, flows, root),
+        recipients=_recipients(folder),
         index=ledger[site.name],
         timezone=next(iter(zones.values()), "Asia/Jakarta"),
         flows=flows,
@@ -184,6 +187,27 @@ def _titles(site: Site, flows: Iterable[Flow], root: Path) -> dict[str, tuple[st
         if (path := root / "tenants" / f"{name}.yml").exists():
             tenant = load(Tenant, yamlfile.read(path))
             found[name] = (tenant.title, tenant.title_en)
+    return found
+
+
+def _recipients(folder: Path) -> dict[str, str]:
+    """Return the public keys (age) to which what is meant for a tenant is sealed, by tenant."""
+    found = {path.stem: path.read_text().strip() for path in sorted((folder / "recipients").glob("*.txt"))}
+    wrong_ones = [name for name, key in found.items() if not re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", key)]
+    if wrong_ones:
+        bound = "should be one public key of age (age1…)"
+        problems = [
+            Problem(
+                file=f"recipients/{name}.txt",
+                line=1,
+                key="",
+                given="something else",
+                bound=bound,
+                fix="Ask the tenant for its public key; `age-keygen -y` prints it.",
+            )
+            for name in wrong_ones
+        ]
+        raise DataError(problems)
     return found
 
 

@@ -8,6 +8,7 @@ resolver for balai.internal, time servers): kept software with the few lines tha
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,6 +27,9 @@ PLAN = control_plane.PLAN
 CLUSTER = "cikarang"
 KEY = state.PKI / "overlay.key"
 CERTIFICATE = state.PKI / "gateway.crt"
+INTAKE, INTAKE_PORT = "portal-layanan/aduan", 8090
+RECEIVED = state.ROOT / "received.sqlite"
+IDENTITY = state.PKI / "portal-layanan.age"
 OWN_NETWORKS = (addressing.MALLS, addressing.OVERLAY, addressing.MALLS_V6, addressing.OVERLAY_V6)
 
 
@@ -36,6 +40,12 @@ def up() -> None:
         network.ip("addr", "replace", f"{PLAN.gateways_v6[number]}/128", "dev", "lo", netns=control_plane.NETNS)
     if not KEY.exists():
         pki.write_secret(KEY, _wg("genkey").encode())
+    if not IDENTITY.exists():
+        pki.write_secret(IDENTITY, _age("age-keygen").encode())
+    recipient = _age("age-keygen", "-y", stdin=IDENTITY.read_text())
+    state.write(machines.ENROLMENT / "recipients" / f"{INTAKE.partition('/')[0]}.txt", recipient)
+    argv: list[str | Path] = [sys.executable, "-m", "lab.receiver", str(INTAKE_PORT), RECEIVED]
+    processes.ensure("receiver", argv, group=GROUP, netns=control_plane.NETNS)
     hub = {
         "data_centre": CLUSTER,
         "endpoint": internet.DATA_CENTRE,
@@ -88,7 +98,10 @@ def publish(cluster: Cluster, tenants: list[Tenant], flows: Iterable[Flow]) -> s
             spec = cluster.request("GET", path)["spec"]
             place = f"accept = {address}:443" if n == 0 else f"sni = first-{family}:{host}"
             title = f"first-{family}" if n == 0 else f"{tenant.name}-{service.name}-{family}"
-            sections.append(f"[{title}]\n{place}\nconnect = {spec['clusterIP']}:{spec['ports'][0]['port']}\n")
+            behind = f"{spec['clusterIP']}:{spec['ports'][0]['port']}"
+            if f"{tenant.name}/{service.name}" == INTAKE:
+                behind = f"127.0.0.1:{INTAKE_PORT}"  # see lab/receiver.py
+            sections.append(f"[{title}]\n{place}\nconnect = {behind}\n")
     config = state.write(state.ROOT / "stunnel.conf", "\n".join(sections))
     # What an authority's certificate is trusted for stands in its file's name.
     told = machines.ENROLMENT / "authorities" / f"{DOMAIN}.crt"
@@ -131,6 +144,10 @@ def _time() -> None:
 
 def _wg(verb: str, stdin: str = "") -> str:
     return subprocess.run(["wg", verb], input=stdin, capture_output=True, text=True, check=True).stdout
+
+
+def _age(*argv: str, stdin: str = "") -> str:
+    return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=True).stdout
 
 
 def _enter(*argv: str) -> None:

@@ -21,7 +21,7 @@ BASE = (
     "ca-certificates,procps,less,curl,netcat-openbsd,chrony,auditd,unattended-upgrades,apparmor"
 )
 ROUTER = "kea-dhcp4-server,unbound,dns-root-data,wireguard-tools,wireguard-go,conntrack,libfaketime"
-SERVER = "caddy"
+SERVER = "age,caddy"
 SCREEN = "chromium,sway,seatd,waybar,wvkbd,swayidle,grim,wtype,fonts-dejavu-core"
 # By kind of tree: its packages, and the shell lines that make it a lab's.
 TREES = {

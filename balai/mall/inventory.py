@@ -7,6 +7,7 @@ from typing import Any
 from balai.addressing import GUEST_NETWORK
 from balai.flows import compile_for
 from balai.flows.compiled import PRIVATE, Kind
+from balai.mall.intake import intake_of
 from balai.mall.links import links_of
 from balai.mall.screens import policies_of, queue_of, screen_of
 from balai.mall.services import (
@@ -25,7 +26,7 @@ from balai.text import catalogue
 
 UNITS = ("ssh", "systemd-networkd", "chrony")
 SCREEN_UNITS = ("balai-screen", "kiosk")
-SERVER_UNITS = ("balai-queue", "caddy")
+SERVER_UNITS = ("balai-queue", "balai-intake", "caddy")
 ROUTER_UNITS = ("unbound", "kea-dhcp4-server", "balai-uplinks", "balai-offices", "wg-quick@overlay")
 GROUPS = {"router": "routers", "server": "servers", "kiosk": "kiosks", "display": "displays"}
 
@@ -78,7 +79,7 @@ def of_group(group: str, view: SiteView) -> dict[str, Any]:
     """Return what differs for a group of machines."""
     if group == "routers":
         return _of_routers(view)
-    return {"queue_settings": queue_of(view)} if group == "servers" else {}
+    return {"queue_settings": queue_of(view), "intake_settings": intake_of(view)} if group == "servers" else {}
 
 
 def of_site(view: SiteView) -> dict[str, Any]:

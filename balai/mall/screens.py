@@ -119,7 +119,7 @@ def places_of(machine: Machine, view: SiteView) -> list[Json]:
         if CALLED_BY[machine.kind] in flow.sources and "tcp/443" in flow.ports
         for service in flow.services
     }
-    return [
+    offered = [
         {
             "name": service,
             "title": dict(zip(("id", "en"), view.titles.get(service.partition("/")[0], (service,) * 2), strict=True)),
@@ -128,16 +128,28 @@ def places_of(machine: Machine, view: SiteView) -> list[Json]:
         }
         for service, flow in sorted(found.items())
     ]
+    # What the mall's own server takes in works in the dark as well.
+    taken = [
+        {
+            "name": flow.services[0],
+            "title": {"id": flow.intake.title, "en": flow.intake.title_en},
+            "url": f"https://{site_server(view)}/aduan/",
+            "when_dark": "local",
+        }
+        for flow in view.flows
+        if flow.intake and flow.services[0].partition("/")[0] in view.recipients
+    ]
+    return taken + offered
 
 
 def policies_of(machine: Machine, view: SiteView) -> Json:
     """Return the managed policies of a screen's Chromium, by name; whom it trusts is added where it is configured."""
     _, profile = profile_of(machine, view)
-    hosts = [place["url"].removeprefix("https://").rstrip("/") for place in places_of(machine, view)]
+    hosts = [place["url"].split("/")[2] for place in places_of(machine, view)]
     if profile.page:
         hosts.append(site_server(view))
     # A dot before a name keeps the names below it out.
-    allowed = [SHELL, *(f"https://.{host}:443" for host in hosts)]
+    allowed = [SHELL, *(f"https://.{host}:443" for host in dict.fromkeys(hosts))]
     return {**FIXED, "PrintingEnabled": profile.printing, "URLBlocklist": BLOCKED, "URLAllowlist": allowed}
 
 

@@ -39,6 +39,23 @@ Port = Annotated[str, AfterValidator(is_port)]
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$")]
 
 
+class Intake(Model):
+    """
+    What a mall takes in for a service while it cannot reach it, and sends on later.
+
+    Attributes:
+        days: How old the oldest may get before no more is taken.
+        mib: How much may wait, sealed.
+        kib: How large one may be.
+    """
+
+    title: Text
+    title_en: Text
+    days: int = Field(ge=1, le=60)
+    mib: int = Field(ge=1, le=4096)
+    kib: int = Field(ge=1, le=256)
+
+
 class Flow(Model):
     """
     One entry of inventories/flows.yml.
@@ -50,6 +67,7 @@ class Flow(Model):
         services: Which services of tenants (`tenant/service`) it is about; only of flows to the data centres.
         regions: Malls of these regions only; empty for all.
         when_dark: What becomes of it while the mall has no way out.
+        intake: For a service whose papers the mall's own server takes in and sends on.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
@@ -62,11 +80,14 @@ class Flow(Model):
     regions: list[RegionCode] = []
     why: Text
     when_dark: Literal["refuse", "local", "store"]
+    intake: Intake | None = None
 
     @model_validator(mode="after")
     def _services_are_in_data_centres(self) -> Flow:
         if self.services and self.to != ["data-centre"]:
             raise ValueError("services are reached in a data centre: `to` should be [data-centre] where they are named")
+        if self.intake and (self.when_dark != "store" or self.sources != ["servers"] or len(self.services) != 1):
+            raise ValueError("an intake needs when_dark: store, from: [servers] and exactly one service")
         return self
 
 

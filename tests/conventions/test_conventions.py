@@ -38,6 +38,7 @@ PAGES = {
         "roles/kiosk/templates/bar.json.j2",
         "balai/models/flow.py",
     ],
+    "intake_": ["roles/intake/files/intake.js", "balai/onsite/intake.py"],
     "queue_": ["roles/queue/files/pages/queue.js", "balai/onsite/queue.py"],
 }
 

@@ -77,9 +77,10 @@ TAMPERED = {
     "dhcp": "/etc/kea/kea-dhcp4.conf",
     "offices": "/etc/balai/offices.json",
     "queue": "/etc/balai/queue.json",
+    "intake": "/etc/balai/intake.json",
     "kiosk": "/etc/balai/screen.json",
 }
-HAS = {"queue": HOSTS[1], "kiosk": HOSTS[2]}  # the router has the others
+HAS = {"queue": HOSTS[1], "intake": HOSTS[1], "kiosk": HOSTS[2]}  # the router has the others
 
 
 def changed_roles(said: str, host: str) -> list[str]:

@@ -17,6 +17,14 @@ function tile(title, note, url) {
   return box;
 }
 
+// Puts parts in place of those before; what had the keyboard's focus keeps it.
+function replace(box, parts) {
+  const all = () => [...box.querySelectorAll("a, button")];
+  const at = all().indexOf(document.activeElement);
+  box.replaceChildren(...parts);
+  if (at >= 0) all()[at]?.focus();
+}
+
 function draw(state) {
   const say = (key) => state.texts["screen_" + key][lang];
   const works = (part) => part.state === "works";
@@ -42,7 +50,7 @@ function draw(state) {
     const note = place.state === "away" ? say(place.when_dark) : say(place.state);
     tiles.push(tile(place.title[lang], note, works(place) && place.url));
   }
-  byId("places").replaceChildren(...tiles);
+  replace(byId("places"), tiles);
 }
 
 function show() {

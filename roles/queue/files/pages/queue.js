@@ -19,6 +19,14 @@ function notice(key) {
   if (key && board) byId("notice").textContent = say(key);
 }
 
+// Puts parts in place of those before; what had the keyboard's focus keeps it.
+function replace(box, parts) {
+  const all = () => [...box.querySelectorAll("a, button")];
+  const at = all().indexOf(document.activeElement);
+  box.replaceChildren(...parts);
+  if (at >= 0) all()[at]?.focus();
+}
+
 // A request keeps its key until it is answered: a lost answer never costs a second number.
 async function ask(path, body) {
   const key = crypto.randomUUID();
@@ -99,7 +107,7 @@ function show() {
   document.documentElement.lang = lang;
   byId("mall").textContent = board.mall;
   byId("language").textContent = lang === "id" ? "English" : "Bahasa Indonesia";
-  byId("main").replaceChildren(...pages[page]());
+  replace(byId("main"), pages[page]());
 }
 
 let drawn = "";

@@ -20,6 +20,15 @@ options:
   _terms:
     description: The folder.
     required: true
+  dest:
+    description: Folder on the machine into which they are to go.
+    type: str
+    required: true
+  needs:
+    description: Names of the effects that the files count for.
+    type: list
+    elements: str
+    default: []
 """
 
 
@@ -28,6 +37,7 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[Any]:
         """Return the authorities of the folder that is named first."""
+        self.set_options(var_options=variables, direct=kwargs)
         return [self._one(path) for path in sorted(Path(terms[0]).glob("*.crt"))]
 
     def _one(self, path: Path) -> dict[str, Any]:
@@ -37,11 +47,11 @@ class LookupModule(LookupBase):
         except ValueError:
             fix = "Replace it by one, or take it away."
             raise AnsibleLookupError(f"{path} is no certificate in PEM form. {fix}") from None
-        dest = f"/usr/local/share/balai/screen/authorities/{path.name}"
+        dest = f"{self.get_option('dest')}/{path.name}"
         return {
             "policy": {
                 "certificate": base64.b64encode(der).decode(),
                 "constraints": {"permitted_dns_names": [path.stem], "permitted_cidrs": []},
             },
-            "file": {"dest": dest, "content": text, "needs": ["screen"]},
+            "file": {"dest": dest, "content": text, "needs": self.get_option("needs")},
         }
