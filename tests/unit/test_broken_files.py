@@ -121,16 +121,16 @@ CASES = [
         "a region's service in every mall",
         "flows.yml",
         {'    regions: ["35.10"]\n': ""},
-        {"flows[10].services[0]": "a tenant of region 35.10 alone", "flows[10].services[1]": "of region 35.10 alone"},
+        {"flows[11].services[0]": "a tenant of region 35.10 alone", "flows[10].services[1]": "of region 35.10 alone"},
     ),
     Broken(
         "a flow for a region that is none",
         "flows.yml",
         {'"35.10"': '"35.98"'},
         {
-            "flows[10].regions[0]": "no such region",
-            "flows[10].services[0]": "of region 35.10 alone",
-            "flows[10].services[1]": "of region 35.10 alone",
+            "flows[11].regions[0]": "no such region",
+            "flows[11].services[0]": "of region 35.10 alone",
+            "flows[11].services[1]": "of region 35.10 alone",
         },
     ),
     Broken(

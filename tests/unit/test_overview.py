@@ -31,7 +31,7 @@ def test_the_table_is_in_the_reader_s_language_and_json_has_the_same(balai) -> N
     said = balai("show", "services", BALAI_LANG="id").stdout
     rows = json.loads(balai("show", "services", "--json").stdout)
 
-    assert "8 layanan" in said
+    assert "9 layanan" in said
     assert "belum ada bukti bahwa layanan dapat dipulihkan" in said
     assert [row["name"] for row in rows] == list(ROWS)
     assert balai("show", "services", "--cluster", "sirius").returncode == 2
