@@ -220,6 +220,7 @@ def handler(queue: Queue) -> type[http.server.BaseHTTPRequestHandler]:
         def _do(self) -> dict[str, Any]:
             length = int(self.headers.get("Content-Length") or 0)
             if not 0 < length <= MOST_BYTES:
+                self.close_connection = True  # what it sends on is no request
                 raise RefusedError(413, "queue_wrong")
             asked = json.loads(self.rfile.read(length))
             if self.path == "/api/tickets":

@@ -121,7 +121,7 @@ CASES = [
         "a region's service in every mall",
         "flows.yml",
         {'    regions: ["35.10"]\n': ""},
-        {"flows[11].services[0]": "a tenant of region 35.10 alone", "flows[10].services[1]": "of region 35.10 alone"},
+        {"flows[11].services[0]": "a tenant of region 35.10 alone", "flows[11].services[1]": "of region 35.10 alone"},
     ),
     Broken(
         "a flow for a region that is none",
