@@ -23,12 +23,12 @@ class Receiver(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         key = self.headers["Idempotency-Key"]
-        digest = hashlib.sha256(body).hexdigest()
         base = sqlite3.connect(self.database)
         with base:
             base.execute("INSERT OR IGNORE INTO stored (key, body, at) VALUES (?, ?, ?)", (key, body, time.time()))
+            (body,) = base.execute("SELECT body FROM stored WHERE key = ?", (key,)).fetchone()
         base.close()
-        words = json.dumps({"key": key, "sha256": digest}).encode()
+        words = json.dumps({"key": key, "sha256": hashlib.sha256(body).hexdigest()}).encode()
         self.send_response(201)
         self.send_header("Content-Length", str(len(words)))
         self.end_headers()

@@ -49,7 +49,7 @@ WALK_SECONDS = 15
 VERIFY_SECONDS = 25
 PRIVATE_LOGS = ("/var/log/journal/", "/var/log/audit/", "/var/log/private/", "/var/log/btmp", "/var/log/auth.log")
 MANAGED_MARK = re.compile("ansible managed", re.IGNORECASE)
-BROWSER = "/etc/chromium/policies/managed/balai.json"
+BROWSER, PROCESSES = "/etc/chromium/policies/managed", ("ps", "-ww", "-eo", "user:32=,args=")
 LEGACY = {"ftp", "nis", "rsh-client", "rsh-redone-client", "talk", "telnet", "tftp", "tftp-hpa", "xinetd", "ypbind-mt"}
 SETTINGS = ("/etc/shadow", "/etc/sudoers", "/etc/ssh/sshd_config", "/etc/audit/rules.d", "/etc/balai/site")
 
@@ -373,7 +373,7 @@ def gatherers() -> dict[str, Callable[[], Any]]:
         "neighbours": lambda: neighbours(run("ip", "-j", "neigh")),
         "leases": lent,
         "room": room,
-        "screen": lambda: screen(read(BROWSER), run("ps", "-ww", "-eo", "user:32=,args=") or ""),
+        "screen": lambda: screen(read(f"{BROWSER}/balai.json"), listed("ls", BROWSER) or [], run(*PROCESSES) or ""),
         "timezone": lambda: (run("timedatectl", "show", "-p", "Timezone", "--value") or "").strip() or None,
         "failed_units": lambda: listed("systemctl", "--failed", "--no-legend", "--plain"),
         "release": lambda: keyed(read("/etc/os-release")).get("VERSION_CODENAME"),

@@ -215,11 +215,12 @@ def leases(texts: list[str], now: float) -> list[Json]:
     return [{"address": r["address"], "mac": r["hwaddr"], "name": r["hostname"].rstrip(".")} for r in held]
 
 
-def screen(policies: str | None, processes: str) -> Json | None:
+def screen(policies: str | None, files: list[str], processes: str) -> Json | None:
     """
     Return what holds a kiosk's browser: its managed policies, and whose its programs are and with which words.
 
-    `processes` is what `ps -eo user,args` says; None when the machine has no such policies.
+    `files` are those beside its policies, which the browser reads as well; `processes` is what `ps -eo user,args`
+    says. None when the machine has no such policies.
     """
     if policies is None:
         return None
@@ -228,6 +229,7 @@ def screen(policies: str | None, processes: str) -> Json | None:
     idle = [re.search(r"timeout (\d+) \S+ idle", args.replace('"', "")) for _, args in running if "swayidle" in args]
     return {
         "policies": json.loads(policies),
+        "files": sorted(files),
         "users": sorted({user for user, _ in browser}),
         "open": sorted({w for _, args in browser for w in re.findall(r"--(?:no-sandbox|remote-debugging-\w+)", args)}),
         "profiles": sorted({w for _, args in browser for w in re.findall(r"--user-data-dir=(\S+)", args)}),

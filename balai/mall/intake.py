@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from balai.addressing import Zone
 from balai.flows.services import host_of
 from balai.mall.screens import site_server
 from balai.sites import SiteView
@@ -26,6 +27,7 @@ def intake_of(view: SiteView) -> Json:
         "mall": view.site.title,
         "site": view.site.name,
         "server": site_server(view),
+        "kiosks": list(map(str, (view.plan.zones[Zone.KIOSKS], view.plan.zones_v6[Zone.KIOSKS]))),
         "kbit": 1000 * slowest // SHARE,
         "places": [
             {

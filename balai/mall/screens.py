@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from balai.addressing import Zone
 from balai.flows.services import host_of
 from balai.mall.services import calendar_of, zone_of
 from balai.models.screen import Profile
@@ -178,6 +179,7 @@ def queue_of(view: SiteView) -> Json:
         "timezone": calendar["timezone"],
         "not_before": calendar["not_before"],
         "assignments": calendar["assignments"],
+        "kiosks": list(map(str, (view.plan.zones[Zone.KIOSKS], view.plan.zones_v6[Zone.KIOSKS]))),
         "offices": {
             office.agency: {
                 "letter": _letter(office.slot),

@@ -12,8 +12,10 @@ from __future__ import annotations
 import hashlib
 import http.client
 import http.server
+import ipaddress
 import json
 import re
+import secrets
 import sqlite3
 import ssl
 import subprocess
@@ -28,11 +30,12 @@ from typing import Any
 ADDRESS = ("127.0.0.1", 8082)
 KEY = re.compile(r"[A-Za-z0-9-]{16,64}")
 PATIENCE, LEAST_WAIT, MOST_WAIT = 30.0, 1.0, 60.0  # seconds
+ASIDE = 3600.0  # seconds until one that its tenant has refused is tried again; the others do not wait for it
 KEPT_DAYS = 400  # that something was handed in; never what
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS intakes (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, service TEXT NOT NULL, taken REAL NOT NULL,
-    digest TEXT NOT NULL, sealed BLOB, delivered REAL
+    number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE,
+    service TEXT NOT NULL, taken REAL NOT NULL, digest TEXT NOT NULL, sealed BLOB, delivered REAL, again REAL
 );
 CREATE INDEX IF NOT EXISTS waiting ON intakes (service, number) WHERE delivered IS NULL;
 """
@@ -63,7 +66,7 @@ class Spool:
     def __init__(self, settings: Json, database: Path | str, sealing: Callable[[bytes, str], bytes] = seal) -> None:
         self.settings, self.seal = settings, sealing
         self.places: dict[str, Json] = {place["service"]: place for place in settings["places"]}
-        self.lock = threading.Lock()
+        self.lock, self.sealing = threading.Lock(), threading.Semaphore(2)
         self.base = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
         self.base.execute("PRAGMA journal_mode = WAL")
         self.base.execute("PRAGMA synchronous = FULL")
@@ -75,7 +78,8 @@ class Spool:
         if not self.places[service]["recipient"]:
             return "intake_no_key"
         size, oldest = self.base.execute(
-            "SELECT coalesce(sum(length(sealed)), 0), min(taken) FROM intakes WHERE service = ? AND delivered IS NULL",
+            "SELECT coalesce(sum(length(sealed)), 0), min(iif(again IS NULL, taken, NULL)) FROM intakes "
+            "WHERE service = ? AND delivered IS NULL",
             (service,),
         ).fetchone()
         old = oldest is not None and now - oldest > self.places[service]["days"] * 86400
@@ -90,33 +94,43 @@ class Spool:
         if len(plain) > place["kib"] * 1024:
             raise RefusedError(413, "intake_large")
         with self.lock:
-            known = self.base.execute("SELECT 1 FROM intakes WHERE key = ?", (key,)).fetchone()
+            known = self.base.execute("SELECT name FROM intakes WHERE key = ?", (key,)).fetchone()
             if not known and (reason := self.why_not(service, now)):
                 raise RefusedError(507, reason)
         if not known:
-            sealed = self.seal(plain, place["recipient"])
-            row = (key, service, now, hashlib.sha256(sealed).hexdigest(), sealed)
+            with self.sealing:
+                sealed = self.seal(plain, place["recipient"])
+            # The name by which the tenant knows it is ours: two malls may be given the same key.
+            row = (key, secrets.token_hex(16), service, now, hashlib.sha256(sealed).hexdigest(), sealed)
             with self.lock:
                 self.base.execute(
-                    "INSERT OR IGNORE INTO intakes (key, service, taken, digest, sealed) VALUES (?, ?, ?, ?, ?)", row
+                    "INSERT OR IGNORE INTO intakes (key, name, service, taken, digest, sealed) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    row,
                 )
-        return {"receipt": key[:8].upper()}
+                known = self.base.execute("SELECT name FROM intakes WHERE key = ?", (key,)).fetchone()
+        return {"receipt": known[0][:8].upper()}
 
-    def next(self, service: str) -> tuple[str, str, bytes] | None:
-        """Return key, digest and sealed words of the oldest that waits."""
+    def next(self, service: str, now: float) -> tuple[str, str, bytes] | None:
+        """Return name, digest and sealed words of the oldest that waits and is not set aside."""
         with self.lock:
             row: tuple[str, str, bytes] | None = self.base.execute(
-                "SELECT key, digest, sealed FROM intakes "
-                "WHERE service = ? AND delivered IS NULL ORDER BY number LIMIT 1",
-                (service,),
+                "SELECT name, digest, sealed FROM intakes WHERE service = ? AND delivered IS NULL "
+                "AND (again IS NULL OR again < ?) ORDER BY number LIMIT 1",
+                (service, now),
             ).fetchone()
         return row
 
-    def delivered(self, key: str, now: float) -> None:
+    def set_aside(self, name: str, now: float) -> None:
+        """Keep one that its tenant has refused, and let the others pass."""
+        with self.lock:
+            self.base.execute("UPDATE intakes SET again = ? WHERE name = ?", (now + ASIDE, name))
+
+    def delivered(self, name: str, now: float) -> None:
         """Forget what was handed in; that it was is kept."""
         with self.lock, self.base:
             self.base.execute("BEGIN IMMEDIATE")
-            self.base.execute("UPDATE intakes SET sealed = NULL, delivered = ? WHERE key = ?", (now, key))
+            self.base.execute("UPDATE intakes SET sealed = NULL, delivered = ? WHERE name = ?", (now, name))
             self.base.execute("DELETE FROM intakes WHERE delivered < ?", (now - KEPT_DAYS * 86400,))
 
     def state(self, now: float) -> Json:
@@ -132,35 +146,60 @@ class Spool:
         return {"mall": self.settings["mall"], "places": places, "texts": self.settings["texts"]}
 
 
-def send(url: str, key: str, digest: str, sealed: bytes, trust: ssl.SSLContext) -> bool:
-    """Return whether the tenant has said that it has this one: by its key, and by the digest of what it stored."""
+def trusting(folder: Path, url: str) -> ssl.SSLContext:
+    """Return TLS settings that trust, for a name, the authorities by whose file's name it ends, or the machine's."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    files = [path for path in sorted(folder.glob("*.crt")) if f".{host}".endswith(f".{path.stem}")]
+    if not files:
+        return ssl.create_default_context()
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for path in files:
+        trust.load_verify_locations(cafile=str(path))
+    return trust
+
+
+def send(url: str, name: str, digest: str, sealed: bytes, trust: ssl.SSLContext) -> str:
+    """
+    Return `stored` when the tenant has said that it has this one: by its name, and by the digest of what it stored.
+
+    `refused` when it has said anything else of it, `away` when it cannot be asked or is not well.
+    """
     parts = urllib.parse.urlsplit(url)
     line = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=PATIENCE, context=trust)
     try:
-        line.request("POST", parts.path, sealed, {"Idempotency-Key": key, "Content-Type": "application/age"})
+        line.request("POST", parts.path, sealed, {"Idempotency-Key": name, "Content-Type": "application/age"})
         answer = line.getresponse()
         told = json.loads(answer.read(4096)) if answer.status in (200, 201) else {}
-    except (OSError, http.client.HTTPException, ValueError):
-        return False
+    except (OSError, http.client.HTTPException):
+        return "away"
+    except (ValueError, RecursionError):
+        return "refused"
     finally:
         line.close()
-    return isinstance(told, dict) and (told.get("key"), told.get("sha256")) == (key, digest)
+    if isinstance(told, dict) and (told.get("key"), told.get("sha256")) == (name, digest):
+        return "stored"
+    return "away" if answer.status >= 500 or answer.status in (404, 408, 429) else "refused"
 
 
-def deliver(spool: Spool, service: str, sending: Callable[[str, str, str, bytes], bool], stop: threading.Event) -> None:
+def deliver(spool: Spool, service: str, sending: Callable[[str, str, str, bytes], str], stop: threading.Event) -> None:
     """Send on in order, as fast as the share of the line lets, and ask again ever more seldom while nobody answers."""
     wait = LEAST_WAIT
     while not stop.is_set():
-        waiting = spool.next(service)
-        if waiting is None:
-            stop.wait(LEAST_WAIT)
-        elif sending(spool.places[service]["url"], *waiting):
-            spool.delivered(waiting[0], time.time())
-            stop.wait(len(waiting[2]) * 8 / 1000 / spool.settings["kbit"])
-            wait = LEAST_WAIT
-        else:
+        try:
+            waiting = spool.next(service, time.time())
+            said = sending(spool.places[service]["url"], *waiting) if waiting else "nothing"
+            if waiting and said == "stored":
+                spool.delivered(waiting[0], time.time())
+                stop.wait(len(waiting[2]) * 8 / 1000 / spool.settings["kbit"])
+            elif waiting and said == "refused":
+                sys.stderr.write(f"refused by {service}, and set aside: {waiting[0]}\n")
+                spool.set_aside(waiting[0], time.time())
+        except sqlite3.Error as error:  # a full disk: it was stored, and is asked for again
+            sys.stderr.write(f"the database: {error}\n")
+            said = "away"
+        wait = min(MOST_WAIT, wait * 2) if said == "away" else LEAST_WAIT
+        if said in ("away", "nothing"):
             stop.wait(wait)
-            wait = min(MOST_WAIT, wait * 2)
 
 
 def handler(spool: Spool) -> type[http.server.BaseHTTPRequestHandler]:
@@ -168,7 +207,8 @@ def handler(spool: Spool) -> type[http.server.BaseHTTPRequestHandler]:
     most = max((place["kib"] for place in spool.places.values()), default=0) * 1024
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+        # One request a conversation (HTTP/1.0): whatever follows the first is never taken for another's.
+        timeout = 10
         wbufsize = -1
 
         def do_GET(self) -> None:
@@ -182,7 +222,7 @@ def handler(spool: Spool) -> type[http.server.BaseHTTPRequestHandler]:
                 self._send(201, self._do())
             except RefusedError as refused:
                 self._send(refused.code, {"reason": refused.reason})
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 self._send(400, {"reason": "intake_wrong"})
             except (sqlite3.Error, OSError, subprocess.SubprocessError) as error:  # a full disk: nothing was promised
                 sys.stderr.write(f"not taken in: {type(error).__name__}\n")
@@ -191,8 +231,10 @@ def handler(spool: Spool) -> type[http.server.BaseHTTPRequestHandler]:
         def _do(self) -> Json:
             length = int(self.headers.get("Content-Length") or 0)
             if not 0 < length <= most + 1024 or self.path != "/api/intake":
-                self.close_connection = True
                 raise RefusedError(413, "intake_large")
+            source = ipaddress.ip_address(self.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip())
+            if not any(source in ipaddress.ip_network(network) for network in spool.settings["kiosks"]):
+                raise RefusedError(403, "intake_wrong")
             asked = json.loads(self.rfile.read(length))
             return spool.take(str(asked["service"]), str(asked["key"]), asked["words"], time.time())
 
@@ -214,12 +256,9 @@ def handler(spool: Spool) -> type[http.server.BaseHTTPRequestHandler]:
 def main(argv: list[str]) -> None:
     """Take in and send on until stopped."""
     spool = Spool(json.loads(Path(argv[0]).read_text()), Path(argv[1]))
-    trust = ssl.create_default_context()
-    for path in sorted(Path(argv[2]).glob("*.crt")):
-        trust.load_verify_locations(cafile=str(path))
 
-    def sending(url: str, key: str, digest: str, sealed: bytes) -> bool:
-        return send(url, key, digest, sealed, trust)
+    def sending(url: str, name: str, digest: str, sealed: bytes) -> str:
+        return send(url, name, digest, sealed, trusting(Path(argv[2]), url))
 
     for service in spool.places:
         threading.Thread(target=deliver, args=(spool, service, sending, threading.Event()), daemon=True).start()

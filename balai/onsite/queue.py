@@ -18,6 +18,7 @@ import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,6 +27,7 @@ ADDRESS = ("127.0.0.1", 8081)
 KEY = re.compile(r"[A-Za-z0-9-]{8,64}")
 MOST_BYTES = 4096
 KEPT_DAYS = 400  # a yearly evaluation can still count them
+LONGEST_PAUSE = 40  # days; after a longer jump of the clock nothing is thrown away
 SHOWN = 8  # calls on the board
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS tickets (
@@ -64,7 +66,7 @@ class Queue:
 
     Attributes:
         settings: `timezone`, `not_before` (a date), `assignments` (counter, office, on), and `offices` by name:
-            `letter`, `title`, `networks` (whose machines may call for it).
+            `letter`, `title`, `networks` (whose machines may call for it); `kiosks` (networks that may draw).
     """
 
     def __init__(self, settings: dict[str, Any], database: Path | str) -> None:
@@ -78,10 +80,18 @@ class Queue:
         self.base.executescript(SCHEMA)
 
     def day(self, now: float) -> datetime.date:
-        """Return the mall's day: never one before the last that a number was drawn on."""
+        """
+        Return the mall's day: never one before the last that a number was drawn on.
+
+        A day more than KEPT_DAYS ahead was no day: the clock was, and when it is right again it counts.
+        """
         today = datetime.datetime.fromtimestamp(now, ZoneInfo(self.settings["timezone"])).date()
-        (last,) = self.base.execute("SELECT max(day) FROM tickets").fetchone()
-        return max(today, *map(datetime.date.fromisoformat, filter(None, (last, self.settings["not_before"]))))
+        today = max(today, datetime.date.fromisoformat(self.settings["not_before"]))
+        return max(today, self._last(today + datetime.timedelta(days=KEPT_DAYS)) or today)
+
+    def _last(self, most: datetime.date = datetime.date.max) -> datetime.date | None:
+        (last,) = self.base.execute("SELECT max(day) FROM tickets WHERE day <= ?", (str(most),)).fetchone()
+        return last and datetime.date.fromisoformat(last)
 
     def counters(self, day: datetime.date) -> dict[int, str]:
         """Return the offices that have a counter on a day, by counter."""
@@ -96,7 +106,7 @@ class Queue:
             self.base.execute("BEGIN IMMEDIATE")
             row = self.base.execute("SELECT day, office, number FROM tickets WHERE key = ?", (key,)).fetchone()
             if row is None:
-                day = self.day(now)
+                day, before = self.day(now), self._last()
                 if office not in self.counters(day).values():
                     raise RefusedError(409, "queue_not_today")
                 (last,) = self.base.execute(
@@ -104,7 +114,7 @@ class Queue:
                 ).fetchone()
                 row = (str(day), office, last + 1)
                 self.base.execute("INSERT INTO tickets VALUES (?, ?, ?, ?, ?)", (key, *row, now))
-                if last == 0:
+                if last == 0 and before and day - before < datetime.timedelta(days=LONGEST_PAUSE):
                     self._forget(day)
             ahead = self.base.execute(
                 "SELECT count(*) FROM tickets t LEFT JOIN calls c ON c.ticket = t.key "
@@ -124,7 +134,7 @@ class Queue:
             self.base.execute("BEGIN IMMEDIATE")
             day = self.day(now)
             office = self.counters(day).get(counter)
-            if office is None or not self._is_of(source, office):
+            if office is None or not within(source, self.settings["offices"][office]["networks"]):
                 raise RefusedError(403, "queue_not_yours")
             row = self.base.execute(
                 "SELECT t.office, t.number FROM calls c JOIN tickets t ON t.key = c.ticket WHERE c.key = ?", (key,)
@@ -161,7 +171,12 @@ class Queue:
         return {
             "day": str(day),
             "mall": self.settings["mall"],
-            "calls": [{"ticket": self.name(o, n), "counter": c, "at": at} for o, n, c, at in calls],
+            # An office that has left the mall today has left its board too.
+            "calls": [
+                {"ticket": self.name(o, n), "counter": c, "at": at}
+                for o, n, c, at in calls
+                if o in self.settings["offices"]
+            ],
             "offices": [
                 {
                     "name": office,
@@ -178,14 +193,16 @@ class Queue:
         """Return what stands on a ticket, such as A007."""
         return f"{self.settings['offices'][office]['letter']}{number:03}"
 
-    def _is_of(self, source: str, office: str) -> bool:
-        address = ipaddress.ip_address(source)
-        return any(address in ipaddress.ip_network(n) for n in self.settings["offices"][office]["networks"])
-
     def _forget(self, day: datetime.date) -> None:
         oldest = str(day - datetime.timedelta(days=KEPT_DAYS))
         self.base.execute("DELETE FROM calls WHERE ticket IN (SELECT key FROM tickets WHERE day < ?)", (oldest,))
         self.base.execute("DELETE FROM tickets WHERE day < ?", (oldest,))
+
+
+def within(source: str, networks: Iterable[str]) -> bool:
+    """Return whether an address is of one of some networks; raise ValueError for what is no address."""
+    address = ipaddress.ip_address(source)
+    return any(address in ipaddress.ip_network(network) for network in networks)
 
 
 def _check(key: str) -> None:
@@ -197,7 +214,8 @@ def handler(queue: Queue) -> type[http.server.BaseHTTPRequestHandler]:
     """Return what answers the server in front, which tells whose request it is (X-Forwarded-For)."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+        # One request a conversation (HTTP/1.0): whatever follows the first is never taken for another's.
+        timeout = 10
         wbufsize = -1  # an answer in one piece: in two, the second waits 40 ms for a receipt of the first
 
         def do_GET(self) -> None:
@@ -211,7 +229,7 @@ def handler(queue: Queue) -> type[http.server.BaseHTTPRequestHandler]:
                 self._send(201, self._do())
             except RefusedError as refused:
                 self._send(refused.code, {"reason": refused.reason})
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 self._send(400, {"reason": "queue_wrong"})
             except sqlite3.Error as error:  # a full disk: nothing was promised
                 sys.stderr.write(f"the database: {error}\n")
@@ -220,13 +238,14 @@ def handler(queue: Queue) -> type[http.server.BaseHTTPRequestHandler]:
         def _do(self) -> dict[str, Any]:
             length = int(self.headers.get("Content-Length") or 0)
             if not 0 < length <= MOST_BYTES:
-                self.close_connection = True  # what it sends on is no request
                 raise RefusedError(413, "queue_wrong")
             asked = json.loads(self.rfile.read(length))
+            source = self.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
             if self.path == "/api/tickets":
+                if not within(source, queue.settings["kiosks"]):
+                    raise RefusedError(403, "queue_not_yours")
                 return queue.draw(str(asked["office"]), str(asked["key"]), time.time())
             if self.path == "/api/calls":
-                source = self.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
                 return queue.call(int(asked["counter"]), str(asked["key"]), source, time.time())
             raise RefusedError(404, "queue_wrong")
 

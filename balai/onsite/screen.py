@@ -42,10 +42,14 @@ def ask(url: str, trust: ssl.SSLContext) -> str:
         connection.close()
 
 
-def trusting(folder: Path) -> ssl.SSLContext:
-    """Return TLS settings that trust the authorities of a folder, and those of the machine."""
-    trust = ssl.create_default_context()
-    for path in sorted(folder.glob("*.crt")):
+def trusting(folder: Path, url: str) -> ssl.SSLContext:
+    """Return TLS settings that trust, for a name, the authorities by whose file's name it ends, or the machine's."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    files = [path for path in sorted(folder.glob("*.crt")) if f".{host}".endswith(f".{path.stem}")]
+    if not files:
+        return ssl.create_default_context()
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for path in files:
         trust.load_verify_locations(cafile=str(path))
     return trust
 
@@ -58,11 +62,11 @@ class State:
         self.urls = [url for url in [settings["page"], *(p["url"] for p in settings["places"])] if url]
         self.found: dict[str, str] = {}
 
-    def look(self, trust: ssl.SSLContext) -> None:
+    def look(self, authorities: Path) -> None:
         """Ask every place at once: one that does not answer holds up no other."""
 
         def learn(url: str) -> None:
-            self.found[url] = ask(url, trust)
+            self.found[url] = ask(url, trusting(authorities, url))
 
         threads = [threading.Thread(target=learn, args=(url,), daemon=True) for url in self.urls]
         for thread in threads:
@@ -114,11 +118,11 @@ def handler(state: State, folder: Path) -> type[http.server.BaseHTTPRequestHandl
 def main(argv: list[str]) -> None:
     """Serve the page, and keep asking."""
     settings, folder, authorities = json.loads(Path(argv[0]).read_text()), Path(argv[1]), Path(argv[2])
-    state, trust = State(settings), trusting(authorities)
+    state = State(settings)
     server = http.server.ThreadingHTTPServer(ADDRESS, handler(state, folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     while True:
-        state.look(trust)
+        state.look(authorities)
         time.sleep(EVERY)
 
 

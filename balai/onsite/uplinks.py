@@ -104,7 +104,7 @@ class Uplinks:
     def choose(self) -> None:
         """Prefer the first healthy uplink; with none, leave the routes as they are and refuse what is beyond."""
         chosen = next((d for d in self.devices if self.health[d].up and (d, "4") in self.known), None)
-        self.refuse(chosen is None)
+        self.refuse(bool(self.devices) and not any(health.up for health in self.health.values()))
         if chosen is None:
             return
         for family in ("4", "6"):

@@ -82,10 +82,7 @@ class Browser:
         self.__exit__()
         script = f"mkdir -p {FOLDER} && cat > {FOLDER}/policies.json"
         machines.inside(self.host, "sh", "-c", script, stdin=json.dumps(self.policies))
-        profile = (
-            f"mkdir -p {FOLDER}/profile && cat > '{FOLDER}/profile/Local State' && chown -R kiosk {FOLDER}/profile"
-        )
-        machines.inside(self.host, "sh", "-c", profile, stdin=json.dumps(self.state))
+        machines.inside(self.host, "install", "-d", "-o", "kiosk", f"{FOLDER}/profile")
         done = machines.inside(
             self.host, "systemd-run", "--quiet", "--collect", f"--unit={UNIT}", "--uid=kiosk",
             f"--property=BindReadOnlyPaths={FOLDER}/policies.json:/etc/chromium/policies/managed/balai.json",

@@ -33,6 +33,7 @@ GOOD: dict[str, Any] = {
                 {"certificate": "x", "constraints": {"permitted_dns_names": ["balai.internal"], "permitted_cidrs": []}}
             ],
         },
+        "files": ["balai.json"],
         "users": ["kiosk"],
         "open": [],
         "profiles": ["/run/kiosk/profile"],
@@ -285,7 +286,11 @@ WRONG: dict[str, list[tuple[str, Any]]] = {
         ("screen > policies > URLAllowlist", ["https://a", "https://b"]),
         ("screen > policies", {}),
     ],
-    "screen_policies": [("screen > policies > VideoCaptureAllowed", True), ("screen > policies", {})],
+    "screen_policies": [
+        ("screen > files", ["balai.json", "zz.json"]),
+        ("screen > policies > VideoCaptureAllowed", True),
+        ("screen > policies", {}),
+    ],
     "screen_authorities": [
         ("screen > policies > CACertificates", ["x"]),
         (

@@ -268,13 +268,14 @@ kiosk     /usr/lib/chromium/chromium --type=renderer --user-data-dir=/elsewhere
 petugas   /usr/lib/chromium/chromium --no-sandbox --remote-debugging-port=1 --user-data-dir=/home/petugas/x about:blank
 kiosk     swayidle -w timeout 1 true resume session touched timeout 60 /usr/local/lib/balai/kiosk-session idle
 """
-    found = parsing.screen('{"URLBlocklist": ["*"]}', processes)
+    found = parsing.screen('{"URLBlocklist": ["*"]}', ["zz.json", "balai.json"], processes)
 
     assert found == {
         "policies": {"URLBlocklist": ["*"]},
+        "files": ["balai.json", "zz.json"],
         "users": ["kiosk", "petugas"],
         "open": ["--no-sandbox", "--remote-debugging-port"],
         "profiles": ["/home/petugas/x", "/run/kiosk/profile"],
         "idle_seconds": 60,
     }
-    assert parsing.screen(None, processes) is None
+    assert parsing.screen(None, [], processes) is None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import itertools
 import json
+import socket
 import sqlite3
 import threading
 import urllib.error
@@ -40,6 +42,7 @@ def addresses() -> tuple[str, str]:
 
 
 A, B = addresses()
+KIOSK = SETTINGS["kiosks"][0].replace("0/24", "32")
 
 
 def key() -> str:
@@ -98,10 +101,34 @@ def test_numbers_begin_anew_each_day_and_never_go_back_with_the_clock(queue: Que
 def test_what_is_older_than_is_kept_is_gone(queue: Queue) -> None:
     queue.draw("dukcapil", key(), WEDNESDAY)
     queue.call(1, key(), A, WEDNESDAY)
-    queue.draw("dukcapil", key(), WEDNESDAY + 500 * 86400)
+    for month in range(1, 16):
+        queue.draw("dukcapil", key(), WEDNESDAY + month * 30 * 86400)
 
-    assert queue.base.execute("SELECT count(*) FROM tickets").fetchone() == (1,)
+    (oldest,) = queue.base.execute("SELECT min(day) FROM tickets").fetchone()
+    assert oldest > "2026-12-02"
     assert queue.base.execute("SELECT count(*) FROM calls").fetchone() == (0,)
+
+
+def test_a_clock_that_was_ahead_for_a_moment_freezes_no_day_and_costs_no_history(queue: Queue) -> None:
+    queue.draw("dukcapil", key(), WEDNESDAY)
+    queue.draw("dukcapil", key(), WEDNESDAY + 10 * 365 * 86400)
+
+    assert queue.day(THURSDAY) == datetime.date(2026, 12, 3)
+    assert queue.draw("dukcapil", key(), THURSDAY)["ticket"] == "A001"
+    assert queue.base.execute("SELECT count(*) FROM tickets").fetchone() == (3,)
+
+
+def test_an_office_that_leaves_during_the_day_leaves_the_board_whole(queue: Queue) -> None:
+    for office in ("dukcapil", "imigrasi"):
+        queue.draw(office, key(), WEDNESDAY)
+    queue.call(2, key(), B, WEDNESDAY)
+    queue.settings = {
+        **SETTINGS,
+        "assignments": [a for a in SETTINGS["assignments"] if a["office"] == "dukcapil"],
+        "offices": {"dukcapil": SETTINGS["offices"]["dukcapil"]},
+    }
+
+    assert queue.board(WEDNESDAY)["calls"] == []
 
 
 @settings(max_examples=30, deadline=None)
@@ -157,7 +184,8 @@ def address(queue: Queue):
 
 def ask(url: str, body: bytes, **headers: str) -> tuple[int, dict]:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers)) as answer:
+        source = {"X-Forwarded-For": KIOSK, **headers}
+        with urllib.request.urlopen(urllib.request.Request(url, body, source)) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -175,7 +203,9 @@ def ask(url: str, body: bytes, **headers: str) -> tuple[int, dict]:
         ("/api/tickets", b'{"office": "dukcapil", "key": "a b"}', 400),
         ("/api/tickets", b'{"office": "nobody", "key": "12345678"}', 409),
         ("/api/calls", b'{"counter": "x", "key": "12345678"}', 400),
-        ("/api/calls", b'{"counter": 1, "key": "12345678"}', 400),
+        ("/api/calls", b'{"counter": 1, "key": "12345678"}', 403),
+        ("/api/calls", b'{"counter": 1e999, "key": "12345678"}', 400),
+        ("/api/calls", b"[" * 4000, 400),
         ("/api/other", b"{}", 404),
     ],
 )
@@ -205,3 +235,22 @@ def test_an_old_database_is_opened_as_it_is(tmp_path: Path) -> None:
         assert base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     base.close()
     assert Queue(SETTINGS, tmp_path / "q").draw("dukcapil", key(), WEDNESDAY)["ticket"] == "A002"
+
+
+def test_only_kiosks_draw(address: str) -> None:
+    body = json.dumps({"office": "dukcapil", "key": key()}).encode()
+
+    assert ask(address + "/api/tickets", body, **{"X-Forwarded-For": A}) == (403, {"reason": "queue_not_yours"})
+
+
+def test_a_body_that_was_not_asked_for_is_never_read_as_a_request(address: str) -> None:
+    inner = b"POST /api/calls HTTP/1.1\r\nX-Forwarded-For: " + A.encode() + b"\r\nContent-Length: 2\r\n\r\n{}"
+    port = int(address.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as line:
+        line.sendall(b"GET /api/board HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(inner) + inner)
+        said = b""
+        with contextlib.suppress(ConnectionResetError):
+            while part := line.recv(65536):
+                said += part
+
+    assert said.count(b"HTTP/1.") == 1

@@ -5,6 +5,7 @@ const byId = (id) => document.getElementById(id);
 let lang = "id";
 let board = null;
 let held = null; // what was told to this citizen or counter, until they go on
+let busy = false; // a request is on its way: nothing else is asked for meanwhile
 const say = (key) => board.texts["queue_" + key][lang];
 
 function make(kind, words, inside = []) {
@@ -45,20 +46,23 @@ async function ask(path, body) {
   }
 }
 
-async function draw(office) {
-  for (const button of document.querySelectorAll("main button")) button.disabled = true;
-  held = await ask("/api/tickets", { office });
-  if (held) {
-    notice("");
-    setTimeout(() => { held = null; show(); }, 15000);
-  }
+async function request(path, body) {
+  busy = true;
+  show();
+  held = await ask(path, body);
+  busy = false;
+  if (held) notice("");
   show();
 }
 
+async function draw(office) {
+  await request("/api/tickets", { office });
+  const mine = held;
+  setTimeout(() => { if (held === mine) { held = null; show(); } }, 15000);
+}
+
 async function call(counter) {
-  for (const button of document.querySelectorAll("main button")) button.disabled = true;
-  held = await ask("/api/calls", { counter });
-  if (held) notice("");
+  await request("/api/calls", { counter });
   await look();
 }
 
@@ -108,6 +112,7 @@ function show() {
   byId("mall").textContent = board.mall;
   byId("language").textContent = lang === "id" ? "English" : "Bahasa Indonesia";
   replace(byId("main"), pages[page]());
+  for (const button of document.querySelectorAll("main button")) button.disabled = busy;
 }
 
 let drawn = "";
