@@ -112,7 +112,7 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         if line := getattr(self, "line", None):
             line.shutdown()
-        machines.inside(self.host, "sh", "-c", f"systemctl stop {UNIT} 2>/dev/null; rm -rf {FOLDER}")
+        machines.inside(self.host, "sh", "-c", f"systemctl kill -s KILL {UNIT}; systemctl stop {UNIT}; rm -rf {FOLDER}")
 
     def targets(self) -> list[dict[str, Any]]:
         """Return its pages, workers and extensions."""

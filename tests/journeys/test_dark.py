@@ -77,10 +77,16 @@ def test_in_the_dark_after_a_power_cut_a_number_is_drawn_at_the_kiosk_called_by_
     assert waiting() == 1, "the number that was told before the power went is gone"
     eventually(lambda: kiosk().get("page") == "works" and kiosk().get("portal-layanan/web") == "away", 90)
     time.sleep(5)  # the page asks every two seconds
-    screens.press(KIOSK, "shift+Tab", "shift+Tab", "Return")  # what can be touched: the queue, and complaints
-    time.sleep(3)
-    screens.press(KIOSK, "Tab", "Tab", "Return")
-    eventually(lambda: waiting() == 2)
+    for _ in range(5):  # a page that is drawn anew at this moment takes no key
+        screens.home(KIOSK)
+        time.sleep(3)
+        screens.press(KIOSK, "shift+Tab", "shift+Tab", "Return")  # what can be touched: the queue, and complaints
+        time.sleep(3)
+        screens.press(KIOSK, "Tab", "Tab", "Return")
+        time.sleep(3)
+        if waiting() > 1:
+            break
+    assert waiting() > 1
     before = screens.picture(DISPLAY)
     called = [post(OFFICE, "/api/calls", counter=1, key=f"test-{n}-{time.time_ns()}")["ticket"] for n in (1, 2)]
 
