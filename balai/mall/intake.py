@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from balai.addressing import Zone
+from balai.flows.compiled import networks_of
 from balai.flows.services import host_of
-from balai.mall.screens import site_server
 from balai.sites import SiteView
 from balai.text import catalogue
 
@@ -26,8 +25,7 @@ def intake_of(view: SiteView) -> Json:
     return {
         "mall": view.site.title,
         "site": view.site.name,
-        "server": site_server(view),
-        "kiosks": list(map(str, (view.plan.zones[Zone.KIOSKS], view.plan.zones_v6[Zone.KIOSKS]))),
+        "kiosks": list(map(str, networks_of("kiosks", view.plan))),
         "kbit": 1000 * slowest // SHARE,
         "places": [
             {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from balai.addressing import Zone
+from balai.flows.compiled import networks_of
 from balai.flows.services import host_of
 from balai.mall.services import calendar_of, zone_of
 from balai.models.screen import Profile
@@ -158,7 +158,6 @@ def screen_of(machine: Machine, view: SiteView) -> Json:
     """Return what the shell of a screen is told: its profile, its places and the sentences for them."""
     name, profile = profile_of(machine, view)
     return {
-        "machine": machine.name,
         "mall": view.site.title,
         "profile": name,
         "title": {"id": profile.title, "en": profile.title_en},
@@ -179,7 +178,7 @@ def queue_of(view: SiteView) -> Json:
         "timezone": calendar["timezone"],
         "not_before": calendar["not_before"],
         "assignments": calendar["assignments"],
-        "kiosks": list(map(str, (view.plan.zones[Zone.KIOSKS], view.plan.zones_v6[Zone.KIOSKS]))),
+        "kiosks": list(map(str, networks_of("kiosks", view.plan))),
         "offices": {
             office.agency: {
                 "letter": _letter(office.slot),
