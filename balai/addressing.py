@@ -36,6 +36,7 @@ GUEST_NETWORK = IPv4Network("192.168.0.0/22")  # what a mall uses of it
 
 MALL_PREFIX, DATA_CENTRE_PREFIX = 20, 16
 LAST_MALL = 2 ** (MALL_PREFIX - MALLS.prefixlen) - 1
+FIRST_ENDPOINT, LAST_CLUSTER = 200, 49  # addresses of API servers, among those of the nodes
 LAST_DATA_CENTRE = 2 ** (DATA_CENTRE_PREFIX - DATA_CENTRES.prefixlen) - 1
 SLOTS = 64
 FIRST_SLOT_V6, GUESTS_V6 = 64, 8  # numbers of /64s in a mall's /56; zones have the first ones
@@ -120,6 +121,13 @@ def data_centre(index: int) -> DataCentrePlan:
         gateways_v6=IPv6Network((base + (1 << 64), 64)),
         overlay_v6=OVERLAY_V6[1 + index],
     )
+
+
+def endpoint(data_centre_index: int, cluster_index: int) -> IPv4Address:
+    """Return the address of the API server of a cluster (0..49) in a data centre."""
+    if not 0 <= cluster_index <= LAST_CLUSTER:
+        raise ValueError(f"index {cluster_index} is outside 0..{LAST_CLUSTER}")
+    return data_centre(data_centre_index).nodes[FIRST_ENDPOINT + cluster_index]
 
 
 def _nth(pool: IPv4Network, prefix: int, index: int) -> IPv4Network:

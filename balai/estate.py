@@ -7,6 +7,7 @@ estate is read where names of one file have to be checked against another.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,13 @@ from balai.models import (
     DataCentre,
     Flow,
     Flows,
+    Kubernetes,
     LedgerEntry,
+    MachineClass,
+    Machines,
     Model,
     Region,
+    Release,
     Screens,
     Site,
     Sizes,
@@ -31,11 +36,12 @@ from balai.models import (
     load,
 )
 from balai.models.place import Agencies
-from balai.reading import problem, table, unknown
+from balai.reading import problem, table, unknown, wrong
 from balai.sites import INVENTORIES, enrolment_folder, enrolment_of, screen_problems, site_problems, wiring_problems
 from balai.yamlfile import Document
 
 _M = TypeVar("_M", bound=Model)
+CONTROL_PLANE = "control-plane"  # the class of machines that control planes are made of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +51,8 @@ class Estate:
     root: Path
     regions: dict[str, Region]
     agencies: dict[str, Agency]
+    machines: dict[str, MachineClass]
+    releases: dict[str, Release]
     data_centres: dict[str, DataCentre]
     clusters: dict[str, Cluster]
     tenants: dict[str, Tenant]
@@ -97,10 +105,12 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
         for a in found.agencies
     }
     ledger = {e.site: e.index for e in collect(lambda: table(LedgerEntry, root / "addresses.csv"))}
-    calendar = collect(lambda: load(Calendar, yamlfile.read(root / "calendar.yml")))
+    calendar = collect(lambda: _calendar(root, documents))
     sizes = collect(lambda: load(Sizes, yamlfile.read(root / "site_sizes.yml")))
     screens = collect(lambda: load(Screens, yamlfile.read(root / "screens.yml")))
     flows = collect(lambda: _flows(root, documents))
+    machines = collect(lambda: load(Machines, yamlfile.read(root / "machines.yml")))
+    kubernetes = collect(lambda: load(Kubernetes, yamlfile.read(root / "kubernetes.yml")))
     data_centres, clusters = folder(DataCentre, "data_centres"), folder(Cluster, "clusters")
     tenants, sites = folder(Tenant, "tenants"), folder(Site, "sites")
     if not problems:
@@ -108,6 +118,8 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
             root=root,
             regions=regions,
             agencies=agencies,
+            machines={m.name: m for found in machines for m in found.classes},
+            releases={r.version: r for found in kubernetes for r in found.releases},
             data_centres=data_centres,
             clusters=clusters,
             tenants=tenants,
@@ -127,6 +139,11 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
 def _flows(root: Path, documents: dict[str, Document]) -> list[Flow]:
     documents["Flows"] = yamlfile.read(root / "flows.yml")
     return load(Flows, documents["Flows"]).flows
+
+
+def _calendar(root: Path, documents: dict[str, Document]) -> Calendar:
+    documents["Calendar"] = yamlfile.read(root / "calendar.yml")
+    return load(Calendar, documents["Calendar"])
 
 
 def _one(model: type[_M], path: Path, documents: dict[str, Document]) -> _M:
@@ -169,17 +186,15 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
         for n, office in enumerate(site.offices):
             if office.agency not in estate.agencies:
                 yield unknown(document, ("offices", n, "agency"), office.agency, "agency", list(estate.agencies))
-    for cluster in estate.clusters.values():
-        if cluster.data_centre not in estate.data_centres:
-            yield unknown(
-                documents[f"Cluster:{cluster.name}"],
-                ("data_centre",),
-                cluster.data_centre,
-                "data centre",
-                list(estate.data_centres),
-            )
+    yield from fleet_problems(estate, documents)
     yield from _shared(
         documents, "Cluster", {c.name: c.kubeconfig_context for c in estate.clusters.values()}, "kubeconfig_context"
+    )
+    yield from _shared(
+        documents,
+        "DataCentre",
+        {d.name: d.management_context for d in estate.data_centres.values()},
+        "management_context",
     )
     yield from _shared(documents, "DataCentre", {d.name: str(d.index) for d in estate.data_centres.values()}, "index")
     yield from _shared(documents, "Tenant", {t.name: t.group for t in estate.tenants.values()}, "group")
@@ -206,6 +221,51 @@ def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iter
             yield unknown(document, ("reaches", n, "tenant"), reach.tenant, "tenant", list(estate.tenants))
         elif reach.service not in (names := [s.name for s in other.services]):
             yield unknown(document, ("reaches", n, "service"), reach.service, f"service of {other.name}", names)
+
+
+def fleet_problems(estate: Estate, documents: dict[str, Document]) -> Iterable[Problem]:
+    """Yield what is wrong with data centres, clusters and freezes, each seen against the others."""
+    classes = list(estate.machines)
+    for place in estate.data_centres.values():
+        document = documents[f"DataCentre:{place.name}"]
+        for rack, machines in place.racks.items():
+            for name in machines.keys() - estate.machines.keys():
+                yield unknown(document, ("racks", rack, name), name, "class of machines.yml", classes)
+    taken: Counter[tuple[str, str, str]] = Counter()
+    for cluster in estate.clusters.values():
+        document, home = documents[f"Cluster:{cluster.name}"], estate.data_centres.get(cluster.data_centre)
+        if cluster.kubernetes not in estate.releases:
+            what = "version in the catalogue, kubernetes.yml"
+            yield unknown(document, ("kubernetes",), cluster.kubernetes, what, list(estate.releases))
+        if home is None:
+            yield unknown(document, ("data_centre",), cluster.data_centre, "data centre", list(estate.data_centres))
+            continue
+        here = sum(machines.get(CONTROL_PLANE, 0) for machines in home.racks.values())
+        if cluster.control_planes > here:
+            bound = f"{home.name} has {here} machines of class {CONTROL_PLANE}"
+            yield wrong(document, ("control_planes",), cluster.control_planes, bound, "Ask for fewer.")
+        for n, pool in enumerate(cluster.pools):
+            where = ("pools", n)
+            if pool.name in [other.name for other in cluster.pools[:n]]:
+                yield wrong(document, (*where, "name"), pool.name, "another pool has it already", "Choose another.")
+            if pool.machines not in estate.machines:
+                yield unknown(document, (*where, "machines"), pool.machines, "class of machines.yml", classes)
+            for rack, count in pool.racks.items():
+                if rack not in home.racks:
+                    yield unknown(document, (*where, "racks", rack), rack, f"rack of {home.name}", list(home.racks))
+                    continue
+                there = home.racks[rack].get(pool.machines, 0)
+                before = taken[home.name, rack, pool.machines]
+                taken[home.name, rack, pool.machines] += count
+                if before + count > there:
+                    bound = f"rack {rack} has {there} machines of class {pool.machines}, and {before} are taken"
+                    fix = f"Ask for {max(there - before, 0)}, or put machines into data_centres/{home.name}.yml."
+                    yield wrong(document, (*where, "racks", rack), count, bound, fix)
+    for n, freeze in enumerate(estate.calendar.freezes):
+        for m, name in enumerate(freeze.tenants):
+            if name not in estate.tenants:
+                path = ("freezes", n, "tenants", m)
+                yield unknown(documents["Calendar"], path, name, "tenant", list(estate.tenants))
 
 
 def _flow_problems(estate: Estate, document: Document) -> Iterable[Problem]:

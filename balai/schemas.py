@@ -6,7 +6,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from balai.models import Calendar, Cluster, DataCentre, Enrolment, Flows, Hubs, Model, Screens, Site, Sizes, Tenant
+from balai.models import (
+    Calendar,
+    Cluster,
+    DataCentre,
+    Enrolment,
+    Flows,
+    Hubs,
+    Kubernetes,
+    Machines,
+    Model,
+    Screens,
+    Site,
+    Sizes,
+    Tenant,
+)
 from balai.models.place import Agencies
 
 # By the schema's name: the model, and the files below the inventories that it is of.
@@ -18,6 +32,8 @@ SCHEMAS: dict[str, tuple[type[Model], str]] = {
     "enrolment": (Enrolment, "enrolment/mpp-*.yml"),
     "flows": (Flows, "flows.yml"),
     "hubs": (Hubs, "enrolment/hubs.yml"),
+    "kubernetes": (Kubernetes, "kubernetes.yml"),
+    "machines": (Machines, "machines.yml"),
     "screens": (Screens, "screens.yml"),
     "site": (Site, "sites/*.yml"),
     "site_sizes": (Sizes, "site_sizes.yml"),

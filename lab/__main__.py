@@ -32,6 +32,7 @@ from lab import (
     images,
     internet,
     machines,
+    management,
     network,
     node,
     packages,
@@ -73,6 +74,7 @@ def up() -> int:
         summary.step("Packages", packages.ensure)
         summary.step("Tools", lambda: _tools(kept))
         summary.step("Control plane", lambda: _control_plane(kept))
+        summary.step("Management cluster", lambda: _management(kept))
         summary.step("Node", lambda: _node(kept))
         network.make(machines.NETNS)
         summary.step("Hosts of the mall", lambda: ", ".join(host.name for host in machines.start()))
@@ -113,7 +115,8 @@ def down() -> int:
 def status() -> int:
     """Print which daemons and hosts run; return 0 when all do, 3 otherwise."""
     names = [
-        *control_plane.DAEMONS,
+        *control_plane.TENANTS.names,
+        *management.names(),
         *node.DAEMONS,
         *(f"host-{host.name}" for host in [*machines.hosts(), *machines.visitors()]),
     ]
@@ -156,6 +159,12 @@ def _control_plane(kept: dict[str, Any]) -> str:
     kept["cluster"] = control_plane.start(kept["tools"])
     version = kept["cluster"].request("GET", "/version")["gitVersion"]
     return f"Kubernetes {version} at {control_plane.SERVER}"
+
+
+def _management(kept: dict[str, Any]) -> str:
+    kept["management"] = management.start(kept["tools"])
+    pki.join(state.KUBECONFIG, [control_plane.TENANTS.kubeconfig, management.plane().kubeconfig])
+    return f"Cluster API {kept['tools']['clusterctl'].tool.version} at {management.plane().server}"
 
 
 def _node(kept: dict[str, Any]) -> str:

@@ -1,5 +1,5 @@
 """
-The embedded control plane of cluster cikarang: etcd, API server, controllers and scheduler.
+Embedded control planes: etcd, API server, controllers and scheduler.
 
 They are the real ones, each a plain process in the namespace of the data centre. What they stand
 for is the control plane that Cluster API makes in production; the estate does not know the difference.
@@ -7,6 +7,7 @@ for is the control plane that Cluster API makes in production; the estate does n
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -24,8 +25,52 @@ DAEMONS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 PLAN = addressing.data_centre(0)
 HOST, NODE = str(PLAN.nodes[1]), str(PLAN.nodes[2])
 SERVER = f"https://{NODE}:6443"
-ETCD = "https://127.0.0.1:2379"
 TLS_CIPHERS = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
+
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plane:
+    """
+    One control plane.
+
+    Attributes:
+        contexts: Names by which kubeconfigs know it, the platform team's first.
+        authority: Name of its certificate authority.
+        prefix: What its daemons' names and its files begin with.
+        port: Of its API server, on the node's address.
+        etcd: First of two ports of its etcd, on loopback.
+        manager: Port of its controller manager, on loopback.
+        daemons: Those that it has, in the order in which they start.
+    """
+
+    contexts: tuple[str, ...]
+    authority: str
+    prefix: str
+    port: int
+    etcd: int
+    manager: int
+    daemons: tuple[str, ...]
+
+    @property
+    def server(self) -> str:
+        """Address of its API server."""
+        return f"https://{NODE}:{self.port}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The platform team's way in."""
+        return state.PKI / f"platform-{self.authority}.kubeconfig"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of its daemons."""
+        return [self.prefix + name for name in self.daemons]
+
+
+TENANTS = Plane(
+    contexts=("cikarang",), authority="cluster", prefix="", port=6443, etcd=2379, manager=10257, daemons=DAEMONS
+)
 
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -64,22 +109,27 @@ def network_up() -> None:
 
 def start(tools: dict[str, Found]) -> Cluster:
     """Start what is not running and return the API server as the platform team sees it."""
-    paths = {name: found.path for name, found in tools.items()}
-    cluster_ca = pki.Authority(state.PKI, "cluster")
-    etcd_ca = pki.Authority(state.PKI, "etcd")
-    pki.kubeconfig(state.KUBECONFIG, SERVER, cluster_ca, "platform", ["system:masters"])
-    arguments = {
-        "etcd": _etcd(etcd_ca),
-        "kube-apiserver": _api_server(cluster_ca, etcd_ca),
-        "kube-controller-manager": _controller_manager(cluster_ca),
-        "kube-scheduler": _scheduler(cluster_ca),
-    }
-    cluster = Cluster.from_kubeconfig(state.KUBECONFIG)
-    for name in DAEMONS:
-        processes.ensure(name, [paths[name], *arguments[name]], group=GROUP, netns=NETNS)
-        if name == "kube-apiserver":
-            processes.wait_for("The API server", lambda: _ready(cluster), seconds=60, alive=["kube-apiserver", "etcd"])
+    cluster = start_plane(TENANTS, tools)
     _let_the_api_server_reach_kubelets(cluster)
+    return cluster
+
+
+def start_plane(plane: Plane, tools: dict[str, Found]) -> Cluster:
+    """Start what is not running of a control plane and return its API server as the platform team sees it."""
+    authority, etcd_ca = pki.Authority(state.PKI, plane.authority), pki.Authority(state.PKI, "etcd")
+    pki.kubeconfig(plane.kubeconfig, plane.server, authority, "platform", ["system:masters"], plane.contexts)
+    arguments = {
+        "etcd": _etcd(plane, etcd_ca),
+        "kube-apiserver": _api_server(plane, authority, etcd_ca),
+        "kube-controller-manager": _controller_manager(plane, authority),
+        "kube-scheduler": _scheduler(plane, authority),
+    }
+    cluster = Cluster.from_kubeconfig(plane.kubeconfig)
+    for name in plane.daemons:
+        processes.ensure(plane.prefix + name, [tools[name].path, *arguments[name]], group=GROUP, netns=NETNS)
+        if name == "kube-apiserver":
+            alive = [plane.prefix + part for part in ("kube-apiserver", "etcd")]
+            processes.wait_for("The API server", lambda: _ready(cluster), seconds=60, alive=alive)
     return cluster
 
 
@@ -109,17 +159,18 @@ def _let_the_api_server_reach_kubelets(cluster: Cluster) -> None:
     )
 
 
-def _etcd(authority: pki.Authority) -> list[str | Path]:
+def _etcd(plane: Plane, authority: pki.Authority) -> list[str | Path]:
     certificate, key = authority.leaf("server", hosts=["127.0.0.1", "localhost"])
-    data = state.ROOT / "etcd"
+    data, clients = state.ROOT / f"{plane.prefix}etcd", f"https://127.0.0.1:{plane.etcd}"
+    peers = f"http://127.0.0.1:{plane.etcd + 1}"
     return [
         "--name=lab",
         f"--data-dir={data}",
-        f"--listen-client-urls={ETCD}",
-        f"--advertise-client-urls={ETCD}",
-        "--listen-peer-urls=http://127.0.0.1:2380",
-        "--initial-advertise-peer-urls=http://127.0.0.1:2380",
-        "--initial-cluster=lab=http://127.0.0.1:2380",
+        f"--listen-client-urls={clients}",
+        f"--advertise-client-urls={clients}",
+        f"--listen-peer-urls={peers}",
+        f"--initial-advertise-peer-urls={peers}",
+        f"--initial-cluster=lab={peers}",
         f"--cert-file={certificate}",
         f"--key-file={key}",
         "--client-cert-auth=true",
@@ -129,20 +180,20 @@ def _etcd(authority: pki.Authority) -> list[str | Path]:
     ]  # a lab may lose its data with the power; a data centre may not
 
 
-def _api_server(cluster: pki.Authority, etcd: pki.Authority) -> list[str | Path]:
+def _api_server(plane: Plane, cluster: pki.Authority, etcd: pki.Authority) -> list[str | Path]:
     certificate, key = cluster.leaf(
         "kube-apiserver-serving",
         hosts=[NODE, "127.0.0.1", str(addressing.SERVICES[1]), "localhost", "kubernetes", "kubernetes.default.svc"],
     )
     kubelet_certificate, kubelet_key = cluster.leaf("kube-apiserver")
     etcd_certificate, etcd_key = etcd.leaf("kube-apiserver")
-    signing = pki.signing_key(state.PKI / "service-accounts.key")
+    signing = pki.signing_key(state.PKI / f"{plane.prefix}service-accounts.key")
     policy = state.ROOT / "audit-policy.yaml"
     state.write(policy, yaml.safe_dump(AUDIT_POLICY))
     return [
         f"--advertise-address={NODE}",
         f"--bind-address={NODE}",
-        "--secure-port=6443",
+        f"--secure-port={plane.port}",
         "--allow-privileged=true",  # whether a tenant may is a rule, not a flag
         f"--tls-cert-file={certificate}",
         f"--tls-private-key-file={key}",
@@ -153,7 +204,7 @@ def _api_server(cluster: pki.Authority, etcd: pki.Authority) -> list[str | Path]
         "--profiling=false",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
-        f"--etcd-servers={ETCD}",
+        f"--etcd-servers=https://127.0.0.1:{plane.etcd}",
         f"--etcd-cafile={etcd.certificate}",
         f"--etcd-certfile={etcd_certificate}",
         f"--etcd-keyfile={etcd_key}",
@@ -166,29 +217,35 @@ def _api_server(cluster: pki.Authority, etcd: pki.Authority) -> list[str | Path]
         f"--service-account-signing-key-file={signing}",
         f"--service-cluster-ip-range={addressing.SERVICES}",
         f"--audit-policy-file={policy}",
-        f"--audit-log-path={state.LOGS / 'api-audit.log'}",
+        f"--audit-log-path={state.LOGS / f'{plane.prefix}api-audit.log'}",
         "--audit-log-maxage=30",
         "--audit-log-maxbackup=2",
         "--audit-log-maxsize=50",
-        f"--encryption-provider-config={pki.encryption_config(state.PKI / 'encryption.yaml')}",
+        f"--encryption-provider-config={pki.encryption_config(state.PKI / f'{plane.prefix}encryption.yaml')}",
     ]
 
 
-def _controller_manager(authority: pki.Authority) -> list[str | Path]:
+def _controller_manager(plane: Plane, authority: pki.Authority) -> list[str | Path]:
     config = pki.kubeconfig(
-        state.PKI / "controller-manager.kubeconfig", SERVER, authority, "system:kube-controller-manager"
+        state.PKI / f"{plane.prefix}controller-manager.kubeconfig",
+        plane.server,
+        authority,
+        "system:kube-controller-manager",
     )
     return [
         f"--kubeconfig={config}",
         "--bind-address=127.0.0.1",
+        f"--secure-port={plane.manager}",
         "--use-service-account-credentials=true",
         f"--root-ca-file={authority.certificate}",
         "--profiling=false",
         "--leader-elect=false",
-        f"--service-account-private-key-file={state.PKI / 'service-accounts.key'}",
+        f"--service-account-private-key-file={state.PKI / f'{plane.prefix}service-accounts.key'}",
     ]
 
 
-def _scheduler(authority: pki.Authority) -> list[str | Path]:
-    config = pki.kubeconfig(state.PKI / "scheduler.kubeconfig", SERVER, authority, "system:kube-scheduler")
+def _scheduler(plane: Plane, authority: pki.Authority) -> list[str | Path]:
+    config = pki.kubeconfig(
+        state.PKI / f"{plane.prefix}scheduler.kubeconfig", plane.server, authority, "system:kube-scheduler"
+    )
     return [f"--kubeconfig={config}", "--bind-address=127.0.0.1", "--profiling=false", "--leader-elect=false"]

@@ -99,22 +99,37 @@ def encryption_config(path: Path) -> Path:
     return path
 
 
-def kubeconfig(path: Path, server: str, authority: Authority, user: str, groups: list[str] | None = None) -> Path:
-    """Write a kubeconfig with a client certificate of its own; return its path."""
+def kubeconfig(
+    path: Path,
+    server: str,
+    authority: Authority,
+    user: str,
+    groups: list[str] | None = None,
+    contexts: tuple[str, ...] = ("cikarang",),
+) -> Path:
+    """Write a kubeconfig with a client certificate of its own and a context of each name; return its path."""
     certificate, key = authority.leaf(user, groups)
+    there = {"server": server, "certificate-authority-data": base64_of(authority.certificate)}
+    who = f"{user}@{contexts[0]}"
     content: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Config",
-        "current-context": "cikarang",
-        "clusters": [
-            {
-                "name": "cikarang",
-                "cluster": {"server": server, "certificate-authority-data": _b64(authority.certificate)},
-            }
-        ],
-        "users": [{"name": user, "user": {"client-certificate-data": _b64(certificate), "client-key-data": _b64(key)}}],
-        "contexts": [{"name": "cikarang", "context": {"cluster": "cikarang", "user": user}}],
+        "current-context": contexts[0],
+        "clusters": [{"name": contexts[0], "cluster": there}],
+        "users": [{"name": who, "user": {"client-certificate-data": base64_of(certificate), "client-key-data": base64_of(key)}}],
+        "contexts": [{"name": name, "context": {"cluster": contexts[0], "user": who}} for name in contexts],
     }
+    return _write_config(path, content)
+
+
+def join(path: Path, parts: list[Path]) -> Path:
+    """Write one kubeconfig with the contexts of several; the first one's is the current."""
+    read = [yaml.safe_load(part.read_text()) for part in parts]
+    joined = {key: [entry for one in read for entry in one[key]] for key in ("clusters", "users", "contexts")}
+    return _write_config(path, {**read[0], **joined})
+
+
+def _write_config(path: Path, content: dict[str, Any]) -> Path:
     text = yaml.safe_dump(content).encode()
     if not path.exists() or path.read_bytes() != text:
         write_secret(path, text)
@@ -182,5 +197,6 @@ def _load(path: Path) -> Any:
     return serialization.load_pem_private_key(path.read_bytes(), None)
 
 
-def _b64(path: Path) -> str:
+def base64_of(path: Path) -> str:
+    """Return a file as Kubernetes' objects carry one."""
     return base64.b64encode(path.read_bytes()).decode()

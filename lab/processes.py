@@ -94,17 +94,20 @@ def ensure(
     digests = (hashlib.sha256(path.read_bytes()).hexdigest() for path in reads)
     words = "\n".join([*map(str, argv), *digests])
     record = state.RUN / f"{name}.argv"
-    pid = pid_of(name)
-    if pid is not None and record.exists() and record.read_text() == words:
+    if pid_of(name) is not None and record.exists() and record.read_text() == words:
         return
-    if pid is not None:
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            deadline = time.monotonic() + 10
-            while pid_of(name) is not None and time.monotonic() < deadline:
-                os.kill(pid, sign)
-                time.sleep(0.2)
+    stop(name)
     record.write_text(words)
     start(name, argv, group=group, netns=netns, env=env)
+
+
+def stop(name: str) -> None:
+    """End one daemon and nothing else; it is asked first."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + 10
+        while (pid := pid_of(name)) is not None and time.monotonic() < deadline:
+            os.kill(pid, sign)
+            time.sleep(0.2)
 
 
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}  # kept, so that their ends are collected

@@ -1,6 +1,7 @@
 """
 The layers of the data centre, as functions of a stack's name.
 
+- `fleet.<data centre>`: its clusters, on its management cluster.
 - `foundation.<cluster>`: what a cluster has before its first tenant.
 - `tenant.<cluster>.<tenant>`: one tenant on one cluster.
 """
@@ -16,16 +17,20 @@ import pulumi_kubernetes as k8s
 
 from balai import addressing
 from balai.components import Foundation, PublicService, TenantSpace
+from balai.components.fleet import Fleet, deletion, fleet_gate
+from balai.components.gate import gate
 from balai.components.guard import guard
 from balai.components.tenant_space import TenantSpaceArgs, tenant_namespace
 from balai.errors import DataError, shown
 from balai.estate import Estate, load_estate
+from balai.fleet.gates import refusals
 from balai.flows import gateway_policies, named
 from balai.lifecycle import standing
-from balai.models import Cluster, Tenant
+from balai.models import Cluster, DataCentre, Tenant
 from balai.rules import files
 from balai.rules.lens import POD_KINDS
 
+STAMP = "foundation-params"  # the day's stamp: it changes by itself every day
 TENANT_KINDS = {*POD_KINDS, "ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim"}
 
 
@@ -47,30 +52,46 @@ def declare(stack: str, estate: Estate) -> None:
     layer, _, rest = stack.partition(".")
     cluster_name, _, tenant_name = rest.partition(".")
     cluster, tenant = estate.clusters.get(cluster_name), estate.tenants.get(tenant_name)
-    if layer == "foundation" and cluster and not tenant_name:
+    place = estate.data_centres.get(rest)
+    if layer == "fleet" and place:
+        fleet(estate, place, stack)
+    elif layer == "foundation" and cluster and not tenant_name:
+        gate(lambda _action, _resource: refusals(estate, stack), always=frozenset({STAMP}))
         foundation(cluster, _front(estate, cluster))
     elif layer == "tenant" and cluster and tenant and not (stands := standing(tenant)).may_change:
         raise pulumi.RunError(stands.words)
     elif layer == "tenant" and cluster and tenant:
+        gate(lambda _action, _resource: refusals(estate, stack))
         tenant_stack(estate, cluster, tenant)
     else:
         raise pulumi.RunError(
-            f"there is no stack {stack!r}: stacks are foundation.<cluster> and tenant.<cluster>.<tenant>; clusters: "
+            f"there is no stack {stack!r}: stacks are fleet.<data centre>, foundation.<cluster> and "
+            f"tenant.<cluster>.<tenant>; data centres: {', '.join(estate.data_centres)}; clusters: "
             f"{', '.join(estate.clusters)}; tenants: {', '.join(estate.tenants)}. A tenant whose file is gone is "
             "never removed: set its status to decommissioning."
         )
 
 
+def fleet(estate: Estate, place: DataCentre, stack: str) -> None:
+    """Declare the clusters of one data centre."""
+    for cluster in estate.clusters.values():
+        if cluster.data_centre == place.name and cluster.status == "decommissioning":
+            if why := deletion(estate, stack, cluster.name):
+                raise pulumi.RunError("; ".join(why))
+    fleet_gate(estate, place, stack)
+    Fleet(estate, place, pulumi.ResourceOptions(provider=_provider(place.name, place.management_context)))
+
+
 def foundation(cluster: Cluster, front: dict[str, Any]) -> None:
     """Declare the baseline of one cluster."""
     guard(cluster.given)
-    Foundation("foundation", cluster, front, pulumi.ResourceOptions(provider=_provider(cluster)))
+    Foundation("foundation", cluster, front, pulumi.ResourceOptions(provider=_provider(cluster.name, cluster.kubeconfig_context)))
 
 
 def tenant_stack(estate: Estate, cluster: Cluster, tenant: Tenant) -> None:
     """Declare one tenant's space and services on one cluster."""
     watch = guard(cluster.given, tenant_namespace(tenant))
-    provider = _provider(cluster)
+    provider = _provider(cluster.name, cluster.kubeconfig_context)
     space = TenantSpace(tenant.name, _space_args(estate, cluster, tenant), pulumi.ResourceOptions(provider=provider))
     for service in tenant.services:
         made = PublicService(
@@ -140,7 +161,7 @@ def _space_args(estate: Estate, cluster: Cluster, tenant: Tenant) -> TenantSpace
     )
 
 
-def _provider(cluster: Cluster) -> k8s.Provider:
+def _provider(name: str, context: str) -> k8s.Provider:
     # The path or text comes from $KUBECONFIG, so that no client key is ever in the state; the context
     # is the cluster's, so that a stack cannot land on another cluster.
-    return k8s.Provider(f"cluster-{cluster.name}", context=cluster.kubeconfig_context)
+    return k8s.Provider(f"cluster-{name}", context=context)

@@ -100,7 +100,7 @@ def _cluster(estate: Estate, name: str) -> list[Result]:
         "walls": admission.walls(admission.compile_rules(load_rules())),
         "params": parameters(load_rules(), declared.given, load_exceptions()),
         "platform": PLATFORM,
-        "kubernetes": declared.kubernetes,
+        "kubernetes": declared.kubernetes.rpartition(".")[0],
         "region": f"id-{declared.data_centre}",
     }
     results = [

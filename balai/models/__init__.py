@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from balai.models.base import Model, load
 from balai.models.enrolment import EnrolledMachine, Enrolment, Hub, Hubs
+from balai.models.fleet import Cluster, DataCentre, Kubernetes, MachineClass, Machines, Release
 from balai.models.flow import Flow, Flows
-from balai.models.place import Agency, Calendar, Cluster, DataCentre, LedgerEntry, Region
+from balai.models.place import Agency, Calendar, Freeze, LedgerEntry, Region
 from balai.models.screen import Profile, Screens
 from balai.models.site import Devices, Site, Sizes
 from balai.models.tenant import Tenant
@@ -20,12 +21,17 @@ __all__ = [
     "Enrolment",
     "Flow",
     "Flows",
+    "Freeze",
     "Hub",
     "Hubs",
+    "Kubernetes",
     "LedgerEntry",
+    "MachineClass",
+    "Machines",
     "Model",
     "Profile",
     "Region",
+    "Release",
     "Screens",
     "Site",
     "Sizes",

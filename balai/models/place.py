@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import datetime
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from balai import addressing
 from balai.models.base import Date, Model, Name, RegionCode, Text, Verification
 
 Zone = Literal["Asia/Jakarta", "Asia/Makassar", "Asia/Jayapura"]
+
+
+def _is_month_day(value: str) -> str:
+    try:
+        datetime.datetime.strptime(f"2024-{value}", "%Y-%m-%d")  # a year with a 29th of February
+    except ValueError:
+        raise ValueError("should be a month and a day like 03-31") from None
+    return value
+
+
+MonthDay = Annotated[str, AfterValidator(_is_month_day)]
 
 
 class Region(Model):
@@ -52,41 +64,28 @@ class Holiday(Model):
     verification: Verification
 
 
-class Calendar(Model):
-    """inventories/calendar.yml: days on which no counter opens."""
+class Freeze(Model):
+    """
+    Days of every year on which nothing that named tenants stand on is changed.
 
-    note: Text
-    holidays: list[Holiday]
-
-
-class DataCentre(Model):
-    """A shared government data centre."""
+    Attributes:
+        first: First day, as month-day.
+        last: Last day, as month-day; before `first` when the freeze goes over the new year.
+        why: What happens in these days, and where that was read.
+    """
 
     name: Name
     title: Text
-    index: int = Field(ge=0, le=addressing.LAST_DATA_CENTRE)
-    facts: list[Text]
+    first: MonthDay
+    last: MonthDay
+    tenants: list[Name] = Field(min_length=1)
+    why: Text
     verification: Verification
 
 
-class Cluster(Model):
-    """
-    A Kubernetes cluster in a data centre.
+class Calendar(Model):
+    """inventories/calendar.yml: days on which no counter opens, and days on which nothing is changed."""
 
-    Attributes:
-        registries: Where images may come from.
-        parameters: Numbers and lists of the rules that differ from their defaults here.
-    """
-
-    name: Name
-    data_centre: Name
-    kubernetes: Text
-    kubeconfig_context: Name
-    registries: list[Text] = Field(min_length=1)
-    parameters: dict[str, list[str]] = {}
-    capacity: dict[Literal["cpu", "memory_gib"], int]
-
-    @property
-    def given(self) -> dict[str, list[str]]:
-        """The parameters of the rules that this cluster sets."""
-        return {**self.parameters, "registries": self.registries}
+    note: Text
+    holidays: list[Holiday]
+    freezes: list[Freeze]

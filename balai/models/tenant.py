@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from balai.models.base import Date, Duration, Governed, Model, Name, Quantity, RegionCode, Text, Verification
+from balai.models.base import (
+    Date,
+    Duration,
+    Governed,
+    Model,
+    Name,
+    OrUnknown,
+    Quantity,
+    RegionCode,
+    Text,
+    Verification,
+)
 
 Category = Literal["rendah", "tinggi", "strategis"]
 Image = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+@sha256:[0-9a-f]{64}$")]
@@ -17,6 +28,15 @@ class LegalGround(Model):
     """On what law the agency runs the service, and whether anybody read it."""
 
     text: Text
+    verification: Verification
+
+
+class Users(Model):
+    """How many people use it, by what was read where."""
+
+    count: int = Field(ge=1)
+    what: Text
+    source: Text
     verification: Verification
 
 
@@ -78,6 +98,7 @@ class Tenant(Governed):
     data_class: Literal["public", "internal", "restricted", "confidential"]
     retention: Duration
     review: Date
+    users: OrUnknown[Users]
     recovery: Recovery
     clusters: list[Name] = Field(min_length=1)
     quota: Quota

@@ -102,14 +102,14 @@ def load_exceptions(folder: Path = FOLDER) -> tuple[Exception_, ...]:
     return tuple(found)
 
 
-def signers(path: Path) -> list[str]:
-    """Return who has signed a file, each signature checked against `allowed_signers` two folders up."""
+def signers(path: Path, namespace: str = NAMESPACE) -> list[str]:
+    """Return who has signed a file for a purpose, each signature checked against `allowed_signers` two folders up."""
     allowed = path.parent.parent / "allowed_signers"
     if not allowed.exists():
         return []
     found = []
     for signature in sorted(path.parent.glob("*.sig")):
-        argv = ["ssh-keygen", "-Y", "verify", "-f", str(allowed), "-I", signature.stem, "-n", NAMESPACE]
+        argv = ["ssh-keygen", "-Y", "verify", "-f", str(allowed), "-I", signature.stem, "-n", namespace]
         try:
             done = subprocess.run(
                 [*argv, "-s", str(signature)], input=path.read_bytes(), capture_output=True, check=False, timeout=30

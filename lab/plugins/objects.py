@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ Path = tuple[str | int, ...]
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
+WAIT_FOR = "pulumi.com/waitFor"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 MANAGER = "__fm"  # hidden input: the field manager, kept in state so that a rename keeps it
 SERVER_METADATA = (
@@ -204,6 +206,8 @@ def not_ready(live: Json) -> str:
     """Return why an object is not ready, "" when it is or has no readiness; may raise ValueError."""
     kind, status, spec = live["kind"], live.get("status") or {}, live.get("spec") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or []}
+    if wanted := (live["metadata"].get("annotations") or {}).get(WAIT_FOR):
+        return _unmet(live, conditions, wanted)
     if kind == "Namespace":
         return "" if status.get("phase") == "Active" else f"phase is {status.get('phase')}"
     if kind == "CustomResourceDefinition":
@@ -221,4 +225,16 @@ def not_ready(live: Json) -> str:
         if ready < wanted or updated < wanted or status.get("replicas", 0) > wanted:
             reason = conditions.get("ReplicaFailure", {}).get("message", "")
             return f"{ready} of {wanted} replicas are ready{', ' + reason if reason else ''}"
+    return ""
+
+
+def _unmet(live: Json, conditions: dict[str, Json], wanted: str) -> str:
+    """Return which `condition=Type[=Status]` of an annotation does not hold yet; each must have seen the last change."""
+    for text in json.loads(wanted) if wanted.startswith("[") else [wanted]:
+        _, name, status = [*text.split("="), "True"][:3]
+        found = conditions.get(name, {})
+        seen = found.get("observedGeneration", 0) >= live["metadata"]["generation"]
+        if found.get("status") != status or not seen:
+            why = " ".join(str(found.get("message", "")).split())
+            return f"{name} is {found.get('status', 'unknown')}{' of an earlier change' * (not seen)}: {why}".rstrip(": ")
     return ""

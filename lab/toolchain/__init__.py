@@ -82,10 +82,23 @@ def module_files(name: str) -> Path:
         EnvironmentFault: There is no Go, or no way to the module.
     """
     entry = yaml.safe_load((HERE / "tools.yml").read_text())["files"][name]
+    return _fetched(f"{entry['module']}@{entry['version']}")
+
+
+def module_folder(name: str, module: str) -> Path:
+    """
+    Return the folder of a Go module that the toolchain's module of that name pins, for files beside the code.
+
+    Raises:
+        EnvironmentFault: There is no Go, or no way to the module.
+    """
+    return _fetched(f"{module}@{_pinned(HERE / name / 'go.mod', module)}")
+
+
+def _fetched(wanted: str) -> Path:
     go = find_go()
     if go is None:
-        raise EnvironmentFault(f"{entry['module']} cannot be fetched without `go`: install Go 1.21 or later.")
-    wanted = f"{entry['module']}@{entry['version']}"
+        raise EnvironmentFault(f"{wanted} cannot be fetched without `go`: install Go 1.21 or later.")
     run = subprocess.run([go, "mod", "download", "-json", wanted], cwd="/", capture_output=True, text=True, check=False)
     if run.returncode != 0:
         raise EnvironmentFault(f"{wanted} cannot be fetched: {run.stderr.strip()[-200:] or run.stdout[-200:]}")

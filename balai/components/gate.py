@@ -1,0 +1,69 @@
+"""
+Gates inside the program: plain `pulumi up` is held to freezes and windows without a word of our own command.
+
+They are resource hooks, so that they are asked only when something is really about to change: in a preview, to say it
+early, and in the update before the provider hears of it. A run that changes nothing is let through on every day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pulumi
+
+from balai.components.guard import Refused
+
+TYPES = "kubernetes:"
+NAMESPACE = "kubernetes:core/v1:Namespace"
+
+
+Asked = Callable[[str, pulumi.ResourceHookArgs], list[str]]
+
+
+def gate(
+    refusals: Asked,
+    always: frozenset[str] = frozenset(),
+    first: Callable[[pulumi.ResourceHookArgs], None] = lambda _: None,
+) -> None:
+    """
+    Ask before each change of a Kubernetes resource that the program declares from here on.
+
+    Args:
+        refusals: Returns why a change may not be made now, in words; called with what is to be done (`create`,
+            `update`, `delete`), and with the resource as the engine shows it to hooks.
+        first: Called before a resource is created that may be.
+        always: Names of resources that change by themselves, and are never asked about.
+
+    A stack that is made for the first time stands under nobody: as long as its namespace is being made in this very
+    run, nothing is refused.
+    """
+    made: set[str] = set()
+
+    def ask(action: str, args: pulumi.ResourceHookArgs) -> None:
+        if action == "create" and args.type == NAMESPACE:
+            made.add(args.name)
+        if why := [] if action == "create" and made else refusals(action, args):
+            for words in why:
+                pulumi.log.error(words)
+            raise Refused("; ".join(why))
+        if action == "create":
+            first(args)
+
+    hooks = {
+        action: pulumi.ResourceHook(
+            f"balai-gate-{action}",
+            lambda args, action=action: ask(action, args),  # type: ignore[misc]
+            pulumi.ResourceHookOptions(on_dry_run=True),
+        )
+        for action in ("create", "update", "delete")
+    }
+
+    def transform(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+        if not args.type_.startswith(TYPES) or args.name in always:
+            return None
+        args.opts.hooks = pulumi.ResourceHookBinding(
+            before_create=[hooks["create"]], before_update=[hooks["update"]], before_delete=[hooks["delete"]]
+        )
+        return pulumi.ResourceTransformResult(props=args.props, opts=args.opts)
+
+    pulumi.runtime.register_resource_transform(transform)

@@ -1,0 +1,163 @@
+"""
+The ClusterClass of a data centre: what every cluster in it is made of, hardened.
+
+Its objects are named by their content. A changed class is therefore a new one beside the old, each cluster goes over
+to it by its own change, in its own window, and going back is the same change the other way.
+
+Sources: CIS Kubernetes Benchmark for the settings of API server, etcd, controllers and kubelet; the fields are those of
+Cluster API's v1beta2 and of the Metal3 provider's api module v1.9.2.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from balai.estate import CONTROL_PLANE, Estate
+from balai.fleet.infrastructure import INFRASTRUCTURES
+from balai.fleet.naming import add, named, patch, ref, variable
+from balai.models import DataCentre
+
+Json = dict[str, Any]
+NODE = Path(__file__).with_name("node")
+API = "cluster.x-k8s.io/v1beta2"
+BOOTSTRAP = "bootstrap.cluster.x-k8s.io/v1beta2"
+KUBEADM = "controlplane.cluster.x-k8s.io/v1beta2"
+CIPHERS = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
+ON_MACHINE = "/etc/kubernetes/balai"
+PATCHES = "/etc/kubernetes/patches"
+FILES = {  # on a machine of a control plane, by the file beside this module
+    "audit-policy.yml": f"{ON_MACHINE}/audit-policy.yml",
+    "admission.yml": f"{ON_MACHINE}/admission.yml",
+    "authentication.yml": f"{ON_MACHINE}/authentication.yml",
+}
+ENCRYPTION = f"{ON_MACHINE}/encryption.yml"
+KUBELET_PATCH = f"{PATCHES}/kubeletconfiguration0+strategic.yml"
+STARTUP, UNHEALTHY = 1200, 300  # seconds that a machine may take to join, and to be unwell before it is replaced
+RACK_LABELS = "topology.kubernetes.io/region={{ .region }},topology.kubernetes.io/zone={{ .region }}-{{ .rack }}"
+
+
+def class_objects(estate: Estate, place: DataCentre, infrastructure: str, namespace: str) -> list[Json]:
+    """
+    Return the templates of a data centre and, last, the ClusterClass that ties them together.
+
+    Args:
+        estate: What is declared.
+        place: The data centre.
+        infrastructure: What makes the machines: the data centre's own, or `in-memory` in a lab.
+        namespace: Where the objects lie, on the management cluster.
+    """
+    kinds = sorted({p.machines for c in estate.clusters.values() if c.data_centre == place.name for p in c.pools})
+    made = INFRASTRUCTURES[infrastructure]
+    cluster = made.cluster(namespace)
+    machines = {kind: made.machine(kind, namespace) for kind in (CONTROL_PLANE, *kinds)}
+    control = named("KubeadmControlPlaneTemplate", KUBEADM, "control-plane", namespace, _control_plane_spec())
+    joining = named("KubeadmConfigTemplate", BOOTSTRAP, "worker", namespace, _worker_spec())
+    spec = {
+        "controlPlane": {
+            "templateRef": ref(control),
+            "machineInfrastructure": {"templateRef": ref(machines[CONTROL_PLANE])},
+            "healthCheck": _health("100%"),
+        },
+        "infrastructure": {"templateRef": ref(cluster)},
+        "workers": {
+            "machineDeployments": [
+                {
+                    "class": kind,
+                    "bootstrap": {"templateRef": ref(joining)},
+                    "infrastructure": {"templateRef": ref(machines[kind])},
+                    "healthCheck": _health("40%"),
+                }
+                for kind in kinds
+            ]
+        },
+        "variables": [variable("region"), variable("rack"), *made.variables],
+        "patches": [*_patches(kinds), *made.patches(kinds)],
+    }
+    return [cluster, *machines.values(), control, joining, named("ClusterClass", API, "balai", namespace, spec)]
+
+
+def _control_plane_spec() -> Json:
+    volumes = [
+        {"name": "balai", "hostPath": ON_MACHINE, "mountPath": ON_MACHINE, "readOnly": True, "pathType": "Directory"},
+        {"name": "audit", "hostPath": "/var/log/kubernetes", "mountPath": "/var/log/kubernetes", "readOnly": False,
+         "pathType": "DirectoryOrCreate"},
+    ]  # fmt: skip
+    api_server = {
+        "audit-policy-file": FILES["audit-policy.yml"],
+        "audit-log-path": "/var/log/kubernetes/audit.log",
+        "audit-log-maxage": "30",
+        "audit-log-maxbackup": "10",
+        "audit-log-maxsize": "100",
+        "admission-control-config-file": FILES["admission.yml"],
+        "authentication-config": FILES["authentication.yml"],
+        "encryption-provider-config": ENCRYPTION,
+        "enable-admission-plugins": "NodeRestriction",
+        "authorization-mode": "Node,RBAC",
+        "profiling": "false",
+        "tls-min-version": "VersionTLS12",
+        "tls-cipher-suites": CIPHERS,
+    }
+    quiet = _arguments({"profiling": "false", "bind-address": "127.0.0.1"})
+    kubeadm = {
+        "clusterConfiguration": {
+            "apiServer": {"extraArgs": _arguments(api_server), "extraVolumes": volumes},
+            "controllerManager": {"extraArgs": quiet},
+            "scheduler": {"extraArgs": quiet},
+            "etcd": {"local": {"extraArgs": _arguments({"cipher-suites": CIPHERS, "auto-tls": "false"})}},
+        },
+        "initConfiguration": {"patches": {"directory": PATCHES}},
+        "joinConfiguration": {"patches": {"directory": PATCHES}},
+        "files": [*(_file(path, name) for name, path in FILES.items()), _file(KUBELET_PATCH, "kubelet.yml")],
+    }
+    return {"template": {"spec": {"kubeadmConfigSpec": kubeadm}}}
+
+
+def _worker_spec() -> Json:
+    spec = {"joinConfiguration": {"patches": {"directory": PATCHES}}, "files": [_file(KUBELET_PATCH, "kubelet.yml")]}
+    return {"template": {"spec": spec}}
+
+
+def _patches(kinds: list[str]) -> list[Json]:
+    key = {
+        "path": ENCRYPTION,
+        "owner": "root:root",
+        "permissions": "0600",
+        "contentFrom": {"secret": {"name": "{{ .builtin.cluster.name }}-encryption", "key": "encryption.yml"}},
+    }
+    labels = {"kubeletExtraArgs": [{"name": "node-labels", "value": RACK_LABELS}]}
+    workers = {"machineDeploymentClass": {"names": kinds}}
+    return [
+        patch(
+            "encryption-at-rest",
+            "KubeadmControlPlaneTemplate",
+            KUBEADM,
+            {"controlPlane": True},
+            [add("/spec/template/spec/kubeadmConfigSpec/files/-", key)],
+        ),
+        patch(
+            "region-and-rack",
+            "KubeadmConfigTemplate",
+            BOOTSTRAP,
+            workers,
+            [add("/spec/template/spec/joinConfiguration/nodeRegistration", labels)],
+        ),
+    ]
+
+
+def _health(at_most: str) -> Json:
+    """A machine that is unwell is replaced, unless so many are that the fault must lie elsewhere."""
+    conditions = [{"type": "Ready", "status": s, "timeoutSeconds": UNHEALTHY} for s in ("Unknown", "False")]
+    return {
+        "checks": {"nodeStartupTimeoutSeconds": STARTUP, "unhealthyNodeConditions": conditions},
+        "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": at_most}},
+    }
+
+
+def _file(path: str, name: str) -> Json:
+    content = (NODE / name).read_text(encoding="utf-8")
+    return {"path": path, "owner": "root:root", "permissions": "0600", "content": content}
+
+
+def _arguments(values: dict[str, str]) -> list[Json]:
+    return [{"name": name, "value": value} for name, value in values.items()]

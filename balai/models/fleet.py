@@ -1,0 +1,155 @@
+"""What data centres are made of: classes of machines, racks, clusters, and the Kubernetes versions they may run."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from balai import addressing
+from balai.models.base import Date, Governed, Model, Name, OrUnknown, Text, Verification
+from balai.models.place import Zone
+
+KubernetesVersion = Annotated[str, StringConstraints(pattern=r"^1\.[0-9]{1,3}\.[0-9]{1,3}$")]
+Rack = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}$")]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+VersionState = Literal["preview", "supported", "deprecated", "expired"]
+DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class MachineClass(Model):
+    """
+    A kind of machine.
+
+    Attributes:
+        reserved_cpu: Cores of each machine that its system keeps.
+        reserved_memory_gib: Memory of each machine that its system keeps.
+    """
+
+    name: Name
+    cpu: int = Field(ge=1)
+    memory_gib: int = Field(ge=1)
+    pods: int = Field(ge=1, le=500)
+    reserved_cpu: int = Field(ge=0)
+    reserved_memory_gib: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> MachineClass:
+        if self.reserved_cpu >= self.cpu or self.reserved_memory_gib >= self.memory_gib:
+            raise ValueError("reserved_cpu and reserved_memory_gib should leave something of the machine to its pods")
+        return self
+
+
+class Machines(Model):
+    """inventories/machines.yml."""
+
+    note: Text
+    classes: list[MachineClass] = Field(min_length=1)
+
+
+class Image(Model):
+    """What machines start from."""
+
+    url: Text
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Release(Model):
+    """One Kubernetes version, its machines' image, and the days from which it is supported, deprecated and refused."""
+
+    image: OrUnknown[Image]
+    version: KubernetesVersion
+    supported: Date
+    deprecated: Date
+    expires: Date
+
+    @model_validator(mode="after")
+    def _days_are_in_order(self) -> Release:
+        if not self.supported < self.deprecated < self.expires:
+            raise ValueError("supported, deprecated and expires should follow each other")
+        return self
+
+    def state(self, today: datetime.date) -> VersionState:
+        """Return where it stands on a day."""
+        day = today.isoformat()
+        if day >= self.expires:
+            return "expired"
+        if day >= self.deprecated:
+            return "deprecated"
+        return "supported" if day >= self.supported else "preview"
+
+
+class Kubernetes(Model):
+    """inventories/kubernetes.yml: the catalogue of versions."""
+
+    note: Text
+    releases: list[Release] = Field(min_length=1)
+
+
+class DataCentre(Model):
+    """
+    A shared government data centre.
+
+    Attributes:
+        management_context: Context of the kubeconfig of its management cluster.
+        infrastructure: What makes its machines.
+        racks: Machines that stand in each rack, by class; a rack is a failure domain.
+    """
+
+    name: Name
+    title: Text
+    index: int = Field(ge=0, le=addressing.LAST_DATA_CENTRE)
+    timezone: Zone
+    management_context: Name
+    infrastructure: Literal["metal3"]
+    racks: dict[Rack, dict[Name, Annotated[int, Field(ge=0, le=1000)]]] = Field(min_length=1)
+    facts: list[Text]
+    verification: Verification
+
+
+class Window(Model):
+    """Hours of local time in which machines may be replaced; it may go over midnight."""
+
+    days: list[Weekday] = Field(min_length=1)
+    start: Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+    hours: int = Field(ge=1, le=24)
+
+
+class Pool(Model):
+    """Machines of one class, so many in each rack."""
+
+    name: Name
+    machines: Name
+    racks: dict[Rack, Annotated[int, Field(ge=0, le=1000)]] = Field(min_length=1)
+
+
+class Cluster(Governed):
+    """
+    A Kubernetes cluster in a data centre.
+
+    Attributes:
+        index: Its place among the data centre's clusters, for ever: the address of its API server follows from it.
+        control_planes: Number of control plane machines.
+        windows: When machines may be replaced; local time of the data centre.
+        registries: Where images may come from.
+        parameters: Numbers and lists of the rules that differ from their defaults here.
+    """
+
+    name: Name
+    title: Text
+    data_centre: Name
+    index: int = Field(ge=0, le=addressing.LAST_CLUSTER)
+    kubernetes: KubernetesVersion
+    kubeconfig_context: Name
+    control_planes: Literal[1, 3, 5]
+    pools: list[Pool] = Field(min_length=1)
+    windows: list[Window] = Field(min_length=1)
+    registries: list[Text] = Field(min_length=1)
+    parameters: dict[str, list[str]] = {}
+    status: Literal["active", "decommissioning"]
+
+    @property
+    def given(self) -> dict[str, list[str]]:
+        """The parameters of the rules that this cluster sets."""
+        return {**self.parameters, "registries": self.registries}
