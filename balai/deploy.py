@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,11 @@ def stacks_of(estate: Estate, cluster: str) -> list[list[str]]:
     """Return the stacks of a cluster in layers; a layer needs the one before it."""
     tenants = [f"tenant.{cluster}.{t.name}" for t in estate.tenants_of(cluster) if standing(t).may_change]
     return [[f"foundation.{cluster}"], tenants]
+
+
+def fleets_of(data_centres: Iterable[str]) -> list[list[str]]:
+    """Return the stacks of data centres' clusters, as layers."""
+    return [[f"fleet.{name}" for name in data_centres]]
 
 
 def remarks(estate: Estate, cluster: str) -> list[str]:
@@ -195,6 +200,7 @@ def _import_all() -> None:
         k8s.networking.v1: ("NetworkPolicy",),
         k8s.scheduling.v1: ("PriorityClass",),
         k8s.meta.v1: ("ObjectMetaArgs",),
+        k8s.apiextensions: ("CustomResource",),
         k8s.admissionregistration.v1: ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
     }.items():
         for name in names:

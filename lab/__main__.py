@@ -23,10 +23,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from balai.deploy import fleets_of, stacks_of
 from balai.errors import BalaiError, EnvironmentFault
 from balai.estate import load_estate
 from balai.sites import INVENTORIES
 from lab import (
+    approvals,
     control_plane,
     gateway,
     images,
@@ -81,6 +83,7 @@ def up() -> int:
         summary.step("Ways out", internet.up)
         gateway.up()
         env = _environment(kept["tools"])
+        summary.step("Clusters", lambda: _clusters(env))
         summary.step("Stacks", lambda: _stacks(env))
         estate = load_estate()
         tenants = [tenant for tenant in estate.tenants_of(CLUSTER) if tenant.placed]
@@ -196,6 +199,9 @@ def _environment(tools: dict[str, toolchain.Found]) -> dict[str, str]:
             [tenant.group],
         )
     _keep_stack_settings_apart()
+    estate = load_estate()
+    stacks = [*fleets_of(estate.data_centres), *stacks_of(estate, CLUSTER)]
+    allowed = approvals.give([name for layer in stacks for name in layer])
     here = Path(sys.executable).parent
     settings = {
         "PATH": f"{binaries}:{here}:{os.environ['PATH']}:{plugins.install()}",
@@ -206,6 +212,8 @@ def _environment(tools: dict[str, toolchain.Found]) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        "BALAI_INFRASTRUCTURE": "in-memory",
+        "BALAI_APPROVALS": str(allowed),
         "BALAI_ENROLMENT": str(machines.ENROLMENT),
         "BALAI_SSH_CONFIG": str(state.SSH_CONFIG),
         "ANSIBLE_SSH_ARGS": f"-F {state.SSH_CONFIG}",
@@ -225,7 +233,7 @@ def _keep_stack_settings_apart() -> None:
     if not instance.exists():
         instance.write_text(os.urandom(8).hex())
     mark = _config_mark()
-    if not mark.exists() and list(mark.parent.glob(f"Pulumi.*.{CLUSTER}*.yaml")):
+    if not mark.exists() and list(mark.parent.glob("Pulumi.*.yaml")):
         return  # somebody's real settings: not the lab's to remove, now or later
     if mark.exists() and mark.read_text() != instance.read_text():
         _forget_stack_settings(mark)
@@ -233,7 +241,7 @@ def _keep_stack_settings_apart() -> None:
 
 
 def _forget_stack_settings(mark: Path) -> None:
-    for path in mark.parent.glob(f"Pulumi.*.{CLUSTER}*.yaml"):
+    for path in mark.parent.glob("Pulumi.*.yaml"):
         path.unlink()
     mark.unlink(missing_ok=True)
 
@@ -246,8 +254,17 @@ def _run(argv: list[str], env: dict[str, str], fine: tuple[int, ...] = (0,)) -> 
     return words
 
 
+def _clusters(env: dict[str, str]) -> str:
+    said = _bring_up([word for name in load_estate().data_centres for word in ("--data-centre", name)], env)
+    return "; ".join([said, *management.standing()])
+
+
 def _stacks(env: dict[str, str]) -> str:
-    stacks = json.loads(_run([sys.executable, "-m", "balai", "up", "--cluster", CLUSTER, "--json"], env))
+    return _bring_up(["--cluster", CLUSTER], env)
+
+
+def _bring_up(what: list[str], env: dict[str, str]) -> str:
+    stacks = json.loads(_run([sys.executable, "-m", "balai", "up", *what, "--json"], env))
     changed = objects = 0
     for stack in stacks:
         mine = sum(n for op, n in stack["changes"].items() if op not in ("same", "read"))

@@ -28,7 +28,6 @@ SERVER = f"https://{NODE}:6443"
 TLS_CIPHERS = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Plane:
     """

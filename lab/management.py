@@ -114,6 +114,17 @@ def start(tools: dict[str, Found]) -> Cluster:
     return cluster
 
 
+def standing() -> list[str]:
+    """Return each cluster with what Cluster API says of it."""
+    cluster, found = Cluster.from_kubeconfig(plane().kubeconfig), []
+    for item in cluster.list("cluster.x-k8s.io/v1beta2", "Cluster"):
+        conditions = {c["type"]: c["status"] for c in item["status"].get("conditions", [])}
+        machines = sum(item["status"].get(part, {}).get("readyReplicas", 0) for part in ("controlPlane", "workers"))
+        available = "Available" if conditions.get("Available") == "True" else "not available"
+        found.append(f"{item['metadata']['name']} {available}, {machines} machines ready")
+    return sorted(found)
+
+
 def wipe(tools: dict[str, Found]) -> Cluster:
     """Lose the management cluster with all that it knew, and set up an empty one; the hardware stays."""
     for name in reversed([n for n in names() if n != HARDWARE]):

@@ -116,7 +116,12 @@ def kubeconfig(
         "kind": "Config",
         "current-context": contexts[0],
         "clusters": [{"name": contexts[0], "cluster": there}],
-        "users": [{"name": who, "user": {"client-certificate-data": base64_of(certificate), "client-key-data": base64_of(key)}}],
+        "users": [
+            {
+                "name": who,
+                "user": {"client-certificate-data": base64_of(certificate), "client-key-data": base64_of(key)},
+            }
+        ],
         "contexts": [{"name": name, "context": {"cluster": contexts[0], "user": who}} for name in contexts],
     }
     return _write_config(path, content)

@@ -75,9 +75,9 @@ def declare(stack: str, estate: Estate) -> None:
 def fleet(estate: Estate, place: DataCentre, stack: str) -> None:
     """Declare the clusters of one data centre."""
     for cluster in estate.clusters.values():
-        if cluster.data_centre == place.name and cluster.status == "decommissioning":
-            if why := deletion(estate, stack, cluster.name):
-                raise pulumi.RunError("; ".join(why))
+        ending = cluster.data_centre == place.name and cluster.status == "decommissioning"
+        if ending and (why := deletion(estate, stack, cluster.name)):
+            raise pulumi.RunError(" ".join(why))
     fleet_gate(estate, place, stack)
     Fleet(estate, place, pulumi.ResourceOptions(provider=_provider(place.name, place.management_context)))
 
@@ -85,7 +85,12 @@ def fleet(estate: Estate, place: DataCentre, stack: str) -> None:
 def foundation(cluster: Cluster, front: dict[str, Any]) -> None:
     """Declare the baseline of one cluster."""
     guard(cluster.given)
-    Foundation("foundation", cluster, front, pulumi.ResourceOptions(provider=_provider(cluster.name, cluster.kubeconfig_context)))
+    Foundation(
+        "foundation",
+        cluster,
+        front,
+        pulumi.ResourceOptions(provider=_provider(cluster.name, cluster.kubeconfig_context)),
+    )
 
 
 def tenant_stack(estate: Estate, cluster: Cluster, tenant: Tenant) -> None:

@@ -1,4 +1,4 @@
-"""`balai up` and `balai preview`: the stacks of a cluster, in order and side by side."""
+"""`balai up` and `balai preview`: the stacks of a cluster or of a data centre, in order and side by side."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from balai.deploy import Action, StackResult, abandoned, deploy, remarks, stacks_of
+from balai.deploy import Action, StackResult, abandoned, deploy, fleets_of, remarks, stacks_of
 from balai.estate import load_estate
 from balai.text import say
 
 
-def _run(action: Action, cluster: str, tenants: tuple[str, ...], as_json: bool) -> int:
+def _run(
+    action: Action, cluster: str | None, data_centres: tuple[str, ...], tenants: tuple[str, ...], as_json: bool
+) -> int:
     estate = load_estate()
-    if cluster not in estate.clusters:
-        raise click.BadParameter(f"there is no cluster {cluster!r}; choose one of {', '.join(estate.clusters)}")
-    layers = stacks_of(estate, cluster)
+    if bool(cluster) == bool(data_centres) or (data_centres and tenants):
+        raise click.UsageError(
+            "name one of --cluster, with its tenants, and --data-centre, for its clusters themselves"
+        )
+    named, known = ((cluster,), estate.clusters) if cluster else (data_centres, estate.data_centres)
+    if strange := [name for name in named if name not in known]:
+        raise click.BadParameter(f"there is no {', '.join(map(repr, strange))}; choose from {', '.join(known)}")
+    layers = stacks_of(estate, cluster) if cluster else fleets_of(data_centres)
     if tenants:
         wanted = {f"tenant.{cluster}.{name}" for name in tenants}
         if unknown := wanted - set(layers[1]):
@@ -37,13 +44,15 @@ def _run(action: Action, cluster: str, tenants: tuple[str, ...], as_json: bool) 
         console=console,
         transient=True,
     ) as progress:
-        task = progress.add_task(f"{action} {cluster}", total=sum(map(len, layers)))
+        task = progress.add_task(f"{action} {', '.join(map(str, named))}", total=sum(map(len, layers)))
 
         def tell(result: StackResult) -> None:
             progress.update(task, advance=1, description=result.stack)
 
-        results = [*deploy(layers, action, tell), *([] if tenants else abandoned(estate, cluster))]
-    for words in remarks(estate, cluster):
+        results = deploy(layers, action, tell)
+        if cluster and not tenants:
+            results += abandoned(estate, cluster)
+    for words in remarks(estate, cluster) if cluster else ():
         click.echo(words, err=True)
     if as_json:
         click.echo(
@@ -72,27 +81,35 @@ def table(results: list[StackResult]) -> Table:
     return made
 
 
-_cluster = click.option("--cluster", required=True, help="Name of the cluster.")
+_cluster = click.option("--cluster", help="Name of the cluster: its foundation, then its tenants.")
+_place = click.option(
+    "--data-centre",
+    "data_centres",
+    multiple=True,
+    help="Name of a data centre: its clusters, on its management cluster; may be given several times.",
+)
 _tenant = click.option("--tenant", "tenants", multiple=True, help="Only this tenant; may be given several times.")
 _json = click.option("--json", "as_json", is_flag=True, help="The table as JSON.")
 
 
 @click.command()
 @_cluster
+@_place
 @_tenant
 @_json
-def up(cluster: str, tenants: tuple[str, ...], as_json: bool) -> int:
-    """Bring a cluster's stacks up: its foundation, then its tenants."""
-    return _run("up", cluster, tenants, as_json)
+def up(cluster: str | None, data_centres: tuple[str, ...], tenants: tuple[str, ...], as_json: bool) -> int:
+    """Bring stacks up: a cluster's foundation and then its tenants, or the clusters of a data centre."""
+    return _run("up", cluster, data_centres, tenants, as_json)
 
 
 @click.command()
 @_cluster
+@_place
 @_tenant
 @_json
-def preview(cluster: str, tenants: tuple[str, ...], as_json: bool) -> int:
+def preview(cluster: str | None, data_centres: tuple[str, ...], tenants: tuple[str, ...], as_json: bool) -> int:
     """Tell what `up` would change, and what the rules would refuse."""
-    return _run("preview", cluster, tenants, as_json)
+    return _run("preview", cluster, data_centres, tenants, as_json)
 
 
 @click.command()

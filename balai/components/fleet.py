@@ -51,7 +51,9 @@ class Fleet(pulumi.ComponentResource):
                 custom_timeouts=pulumi.CustomTimeouts(create=PATIENCE, update=PATIENCE, delete=PATIENCE),
             )
             _resource(item, options)
-        self.register_outputs({"namespace": self.namespace, "clusters": [item["metadata"]["name"] for item in clusters]})
+        self.register_outputs(
+            {"namespace": self.namespace, "clusters": [item["metadata"]["name"] for item in clusters]}
+        )
 
 
 def _resource(item: Json, options: pulumi.ResourceOptions) -> k8s.apiextensions.CustomResource:
@@ -75,18 +77,15 @@ def fleet_gate(estate: Estate, place: DataCentre, stack: str) -> None:
         if action == "delete":
             return deletion(estate, stack, name)
         if action == "update":
-            why = refusals(estate, stack, name)
-            old, new = (_version(inputs) for inputs in (args.old_inputs, args.new_inputs))
-            if old and new and skips(old, new):
-                why.append(say("gate_skip", cluster=name, old=old, new=new))
+            old, new = ((inputs or {}).get("spec") or {} for inputs in (args.old_inputs, args.new_inputs))
+            why = refusals(estate, stack, name if old != new else "")
+            before, after = ((spec.get("topology") or {}).get("version") for spec in (old, new))
+            if before and after and skips(before, after):
+                why.append(say("gate_skip", cluster=name, old=before, new=after))
             return why
         return []
 
     gate(ask, first=lambda args: _keys(place, args))
-
-
-def _version(inputs: Any) -> str:
-    return str((((inputs or {}).get("spec") or {}).get("topology") or {}).get("version") or "")
 
 
 def _keys(place: DataCentre, args: pulumi.ResourceHookArgs) -> None:

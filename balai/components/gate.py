@@ -43,9 +43,7 @@ def gate(
         if action == "create" and args.type == NAMESPACE:
             made.add(args.name)
         if why := [] if action == "create" and made else refusals(action, args):
-            for words in why:
-                pulumi.log.error(words)
-            raise Refused("; ".join(why))
+            raise Refused(" ".join(why))  # the engine prints it, with the resource
         if action == "create":
             first(args)
 

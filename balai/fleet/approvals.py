@@ -47,9 +47,9 @@ class Approval(Model):
     expires: Date
 
 
-def load_approvals(folder: Path = FOLDER) -> tuple[Approval, ...]:
+def load_approvals(folder: Path = FOLDER, stack: str = "") -> tuple[Approval, ...]:
     """
-    Return every approval, those that have ended too.
+    Return every approval (of one stack), those that have ended too.
 
     Raises:
         DataError: One is wrong, lasts too long, or is not signed by two people.
@@ -64,6 +64,8 @@ def load_approvals(folder: Path = FOLDER) -> tuple[Approval, ...]:
         except DataError as error:
             problems += error.problems
             continue
+        if stack not in ("", approval.stack):
+            continue
         problems += _wrong(approval, path, document)
         found.append(approval)
     if problems:
@@ -74,7 +76,7 @@ def load_approvals(folder: Path = FOLDER) -> tuple[Approval, ...]:
 def approved(stack: str, now: datetime.datetime, approvals: tuple[Approval, ...] | None = None) -> frozenset[str]:
     """Return what people have allowed for a stack at a time."""
     today = now.astimezone(WIB).date().isoformat()
-    given = load_approvals() if approvals is None else approvals
+    given = load_approvals(stack=stack) if approvals is None else approvals
     return frozenset(what for a in given if a.stack == stack and a.requested <= today <= a.expires for what in a.allows)
 
 

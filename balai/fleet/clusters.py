@@ -12,8 +12,8 @@ from balai.fleet.infrastructure import INFRASTRUCTURES, infrastructure_of
 from balai.models import Cluster, DataCentre
 
 Json = dict[str, Any]
-# Done is what Cluster API says: the topology is what was asked for, no machine is being replaced, all answer.
-DONE = ("TopologyReconciled=True", "RollingOut=False", "Available=True")
+# Done is what Cluster API says: the topology is what was asked for, no machine is on its way in or out, all answer.
+DONE = ("TopologyReconciled=True", "RollingOut=False", "ScalingUp=False", "ScalingDown=False", "Available=True")
 WAIT = {"pulumi.com/waitFor": json.dumps([f"condition={condition}" for condition in DONE])}
 
 

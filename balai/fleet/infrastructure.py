@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from balai import addressing
 from balai.errors import DataError, Problem, shown
-from balai.estate import CONTROL_PLANE, Estate
+from balai.estate import Estate
 from balai.fleet.naming import add, named, patch, variable
 from balai.models import Cluster, DataCentre
 
@@ -100,7 +100,9 @@ class Metal3:
         from_image = {"url": "{{ .imageUrl }}", "checksum": "{{ .imageSha256 }}", "checksumType": "sha256"}
         whole = {"host": "{{ .endpoint }}", "port": API_PORT}
         return [
-            patch("image", "Metal3MachineTemplate", METAL3, {**workers, "controlPlane": True}, [add(image, from_image)]),
+            patch(
+                "image", "Metal3MachineTemplate", METAL3, {**workers, "controlPlane": True}, [add(image, from_image)]
+            ),
             patch("rack", "Metal3MachineTemplate", METAL3, workers, [add(host, "{{ .rack }}")]),
             patch(
                 "endpoint",

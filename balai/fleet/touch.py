@@ -83,7 +83,8 @@ def touch(estate: Estate, stacks: Iterable[str], sites: Iterable[str] = ()) -> T
             wanted = set(flow.regions)
             reached |= {s.name for s in estate.sites.values() if not wanted or wanted & set(s.regions)}
     users = {t.users.what: t.users.count for t in tenants.values() if isinstance(t.users, Users)}
-    visitors = [estate.sites[s].record.visitors_per_day if estate.sites[s].record else None for s in sorted(reached)]
+    records = [estate.sites[name].record for name in sorted(reached)]
+    visitors = [record.visitors_per_day if record else None for record in records]
     return Touch(
         tenants=tuple(sorted(tenants)),
         dependents=tuple(

@@ -229,12 +229,14 @@ def not_ready(live: Json) -> str:
 
 
 def _unmet(live: Json, conditions: dict[str, Json], wanted: str) -> str:
-    """Return which `condition=Type[=Status]` of an annotation does not hold yet; each must have seen the last change."""
+    """Return which `condition=Type[=Status]` does not hold yet; each must have seen the last change."""
     for text in json.loads(wanted) if wanted.startswith("[") else [wanted]:
         _, name, status = [*text.split("="), "True"][:3]
         found = conditions.get(name, {})
         seen = found.get("observedGeneration", 0) >= live["metadata"]["generation"]
         if found.get("status") != status or not seen:
             why = " ".join(str(found.get("message", "")).split())
-            return f"{name} is {found.get('status', 'unknown')}{' of an earlier change' * (not seen)}: {why}".rstrip(": ")
+            return f"{name} is {found.get('status', 'unknown')}{' of an earlier change' * (not seen)}: {why}".rstrip(
+                ": "
+            )
     return ""
