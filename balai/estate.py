@@ -52,6 +52,7 @@ class Estate:
     regions: dict[str, Region]
     agencies: dict[str, Agency]
     machines: dict[str, MachineClass]
+    headroom_percent: int
     releases: dict[str, Release]
     data_centres: dict[str, DataCentre]
     clusters: dict[str, Cluster]
@@ -119,6 +120,7 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
             regions=regions,
             agencies=agencies,
             machines={m.name: m for found in machines for m in found.classes},
+            headroom_percent=machines[0].headroom_percent,
             releases={r.version: r for found in kubernetes for r in found.releases},
             data_centres=data_centres,
             clusters=clusters,

@@ -179,7 +179,7 @@ def _environment(tools: dict[str, toolchain.Found]) -> dict[str, str]:
     """Write the file that a person sources to look around, and return the same settings."""
     binaries = state.ROOT / "bin"
     binaries.mkdir(exist_ok=True)
-    for name in ("pulumi", "kubectl"):
+    for name in ("pulumi", "kubectl", "clusterctl"):
         link = binaries / name
         if not link.exists() or link.resolve() != tools[name].path.resolve():
             link.unlink(missing_ok=True)
@@ -209,6 +209,7 @@ def _environment(tools: dict[str, toolchain.Found]) -> dict[str, str]:
         "PULUMI_HOME": str(state.ROOT / "pulumi-home"),
         "PULUMI_BACKEND_URL": f"file://{backend}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+        "CLUSTERCTL_DISABLE_VERSIONCHECK": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",

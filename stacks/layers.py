@@ -23,12 +23,14 @@ from balai.components.guard import guard
 from balai.components.tenant_space import TenantSpaceArgs, tenant_namespace
 from balai.errors import DataError, shown
 from balai.estate import Estate, load_estate
+from balai.fleet.fit import fit, losses
 from balai.fleet.gates import refusals
 from balai.flows import gateway_policies, named
 from balai.lifecycle import standing
 from balai.models import Cluster, DataCentre, Tenant
 from balai.rules import files
 from balai.rules.lens import POD_KINDS
+from balai.text import say
 
 STAMP = "foundation-params"  # the day's stamp: it changes by itself every day
 TENANT_KINDS = {*POD_KINDS, "ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim"}
@@ -78,6 +80,10 @@ def fleet(estate: Estate, place: DataCentre, stack: str) -> None:
         ending = cluster.data_centre == place.name and cluster.status == "decommissioning"
         if ending and (why := deletion(estate, stack, cluster.name)):
             raise pulumi.RunError(" ".join(why))
+    for loss in losses(estate):
+        if lost := [verdict.tenant for verdict in fit(estate, loss) if verdict.state == "not"]:
+            case = say("fit_without", what=loss) if str(loss) else say("fit_now")
+            pulumi.log.warn(say("fit_warning", case=case, tenants=", ".join(lost)))
     fleet_gate(estate, place, stack)
     Fleet(estate, place, pulumi.ResourceOptions(provider=_provider(place.name, place.management_context)))
 

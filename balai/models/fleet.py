@@ -42,9 +42,15 @@ class MachineClass(Model):
 
 
 class Machines(Model):
-    """inventories/machines.yml."""
+    """
+    inventories/machines.yml.
+
+    Attributes:
+        headroom_percent: Share of every machine that is planned to stay free: what does not pack, and what fails.
+    """
 
     note: Text
+    headroom_percent: int = Field(ge=0, le=50)
     classes: list[MachineClass] = Field(min_length=1)
 
 
