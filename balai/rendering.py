@@ -50,6 +50,16 @@ def texts_of_cluster(estate: Estate, cluster: str) -> Iterator[tuple[str, str]]:
         yield f"clusters/{cluster}/{name}.yml", text
 
 
+def text_of_fleet(estate: Estate, data_centre: str) -> tuple[str, str]:
+    """Return the file of a data centre's clusters; while something that they need is unknown, it says what."""
+    name = f"data_centres/{data_centre}/fleet.yml"
+    try:
+        objects = objects_of(f"fleet.{data_centre}", estate)
+    except DataError as error:
+        return name, f"# Cannot be made yet: {error}\n"
+    return name, yaml.safe_dump_all(objects, explicit_start=True, allow_unicode=True, width=120)
+
+
 def _order(item: Json) -> tuple[str, str, str]:
     metadata = item.get("metadata", {})
     return item["kind"], metadata.get("namespace", ""), metadata.get("name", "")

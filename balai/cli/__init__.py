@@ -20,6 +20,7 @@ VERBS = {
     "up": "stacks",
     "preview": "stacks",
     "render": "stacks",
+    "affected": "stacks",
     "fleet": "fleet",
     "flows": "flows",
     "mall": "mall",

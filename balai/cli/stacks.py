@@ -13,6 +13,7 @@ from rich.table import Table
 
 from balai.deploy import Action, StackResult, abandoned, deploy, fleets_of, remarks, stacks_of
 from balai.estate import load_estate
+from balai.fleet.touch import touch
 from balai.text import say
 
 
@@ -54,20 +55,19 @@ def _run(
             results += abandoned(estate, cluster)
     for words in remarks(estate, cluster) if cluster else ():
         click.echo(words, err=True)
+    reach = touch(estate, [r.stack for r in results if r.changed]) if action == "preview" else None
     if as_json:
-        click.echo(
-            json.dumps(
-                [
-                    {"stack": r.stack, "changes": r.changes, "seconds": round(r.seconds, 1), "error": r.error}
-                    for r in results
-                ]
-            )
-        )
+        rows = [
+            {"stack": r.stack, "changes": r.changes, "seconds": round(r.seconds, 1), "error": r.error} for r in results
+        ]
+        click.echo(json.dumps({"stacks": rows, "touch": reach.as_json()} if reach else rows))
     else:
         Console().print(table(results))
         for result in results:
             if result.error:
                 click.echo(f"{result.stack}: {result.error}", err=True)
+        if reach and reach.tenants:
+            click.echo(say("preview_touch", touch=reach.words))
     return 1 if any(result.error for result in results) else 0
 
 
@@ -114,6 +114,24 @@ def preview(cluster: str | None, data_centres: tuple[str, ...], tenants: tuple[s
 
 @click.command()
 @click.option(
+    "--since", "revision", required=True, metavar="REV", help="A commit of the project, by any name git takes."
+)
+@_json
+def affected(revision: str, as_json: bool) -> None:
+    """Tell which stacks and malls must run because of what changed since REV, and whom that reaches."""
+    from balai import changes
+
+    found = changes.since(revision)
+    if as_json:
+        click.echo(json.dumps(found.as_json()))
+        return
+    for name in (*found.stacks, *(f"site {name}" for name in found.sites)):
+        click.echo(name)
+    click.echo(say("affected_none") if found.nothing else say("preview_touch", touch=found.touch.words))
+
+
+@click.command()
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
@@ -138,6 +156,7 @@ def render(out: Path, clusters: tuple[str, ...], sites: tuple[str, ...]) -> None
             raise click.UsageError(f"there is no {', '.join(sorted(wrong))}; `balai validate` reads what there is")
     every = not clusters and not sites
     texts = chain(
+        (rendering.text_of_fleet(estate, name) for name in (estate.data_centres if every else ())),
         *(rendering.texts_of_cluster(estate, name) for name in (estate.clusters if every else clusters)),
         *(
             rendering.texts_of_site(load_site(INVENTORIES / f"sites/{n}.yml"))
