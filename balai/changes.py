@@ -63,6 +63,7 @@ def since(revision: str) -> Affected:
     estate = load_estate()
     with tempfile.TemporaryDirectory(prefix="balai-affected-") as folder:
         before, old, new = (Path(folder) / name for name in ("tree", "old", "new"))
+        _git("worktree", "prune", fault="trees of killed runs cannot be forgotten")
         _git("worktree", "add", "--quiet", "--detach", str(before), commit, fault="the commit cannot be checked out")
         try:
             _render(before, old)

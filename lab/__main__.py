@@ -16,6 +16,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,8 @@ def up() -> int:
         summary.step("Ways out", internet.up)
         gateway.up()
         env = _environment(kept["tools"])
-        summary.step("Clusters", lambda: _clusters(env))
+        # Machines of clusters are mostly waited for: tenants and mall are made meanwhile.
+        clusters = ThreadPoolExecutor(1).submit(_clusters, env)
         summary.step("Stacks", lambda: _stacks(env))
         estate = load_estate()
         tenants = [tenant for tenant in estate.tenants_of(CLUSTER) if tenant.placed]
@@ -91,6 +93,7 @@ def up() -> int:
         summary.step("Site", lambda: _site(env))
         summary.step("Overlay", gateway.admit)
         summary.step("Screens", screens.show)
+        summary.step("Clusters", clusters.result)
         summary.step("Audit", lambda: _audit(env))
         _print(summary, kept["cluster"])
     return 0

@@ -7,13 +7,14 @@ for is the control plane that Cluster API makes in production; the estate does n
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from balai import addressing
 from balai.errors import EnvironmentFault
+from balai.fleet.cluster_class import CIPHERS
+from balai.fleet.cluster_class import NODE as NODE_FILES
 from balai.kube import ApiError, Cluster
 from lab import network, pki, processes, state
 from lab.toolchain import Found
@@ -25,7 +26,7 @@ DAEMONS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 PLAN = addressing.data_centre(0)
 HOST, NODE = str(PLAN.nodes[1]), str(PLAN.nodes[2])
 SERVER = f"https://{NODE}:6443"
-TLS_CIPHERS = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
+REVISIONS = 1_000_000_000  # more than any store of a lab has seen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,27 +72,6 @@ TENANTS = Plane(
     contexts=("cikarang",), authority="cluster", prefix="", port=6443, etcd=2379, manager=10257, daemons=DAEMONS
 )
 
-AUDIT_POLICY = {
-    "apiVersion": "audit.k8s.io/v1",
-    "kind": "Policy",
-    "omitStages": ["RequestReceived"],
-    "rules": [
-        # Never the content of a Secret or a token, only who touched it.
-        {"level": "Metadata", "resources": [{"group": "", "resources": ["secrets", "serviceaccounts/token"]}]},
-        {"level": "None", "users": ["system:kube-proxy"], "verbs": ["watch", "list", "get"]},
-        {"level": "None", "resources": [{"group": "coordination.k8s.io", "resources": ["leases"]}]},
-        {
-            "level": "RequestResponse",
-            "verbs": ["create", "update", "patch", "delete"],
-            "resources": [
-                {"group": group}
-                for group in ("rbac.authorization.k8s.io", "networking.k8s.io", "admissionregistration.k8s.io")
-            ],
-        },
-        {"level": "Metadata"},
-    ],
-}
-
 
 def network_up() -> None:
     """Make the data centre's namespace and the machine's way to its nodes, pods and services."""
@@ -130,6 +110,31 @@ def start_plane(plane: Plane, tools: dict[str, Found]) -> Cluster:
             alive = [plane.prefix + part for part in ("kube-apiserver", "etcd")]
             processes.wait_for("The API server", lambda: _ready(cluster), seconds=60, alive=alive)
     return cluster
+
+
+def empty(plane: Plane, tools: dict[str, Found]) -> None:
+    """
+    Give a control plane that does not run a store with nothing in it.
+
+    Its revisions begin far above the old ones', and are marked as compacted: whoever watched the old store reads the
+    new one anew, instead of waiting for a revision that it never had.
+    """
+    data, name = state.ROOT / f"{plane.prefix}etcd", f"{plane.prefix}etcd"
+    fresh = state.ROOT / f"{plane.prefix}etcd.fresh"
+    for folder in (data, fresh):
+        shutil.rmtree(folder, ignore_errors=True)
+    processes.ensure(
+        name, [tools["etcd"].path, *_etcd(plane, pki.Authority(state.PKI, "etcd"))], group=GROUP, netns=NETNS
+    )
+    processes.wait_for("An empty etcd", (data / "member/snap/db").exists, seconds=20, alive=[name])
+    processes.stop(name)
+    peers = f"http://127.0.0.1:{plane.etcd + 1}"
+    restore: list[str | Path] = [tools["etcdutl"].path, "snapshot", "restore", data / "member/snap/db"]
+    told = ["--skip-hash-check", "--mark-compacted", f"--bump-revision={REVISIONS}", "--name=lab"]
+    where = [f"--data-dir={fresh}", f"--initial-cluster=lab={peers}", f"--initial-advertise-peer-urls={peers}"]
+    processes.run([*restore, *told, *where], sentence="No empty store can be made")
+    shutil.rmtree(data)
+    fresh.rename(data)
 
 
 def _ready(cluster: Cluster) -> bool:
@@ -187,8 +192,6 @@ def _api_server(plane: Plane, cluster: pki.Authority, etcd: pki.Authority) -> li
     kubelet_certificate, kubelet_key = cluster.leaf("kube-apiserver")
     etcd_certificate, etcd_key = etcd.leaf("kube-apiserver")
     signing = pki.signing_key(state.PKI / f"{plane.prefix}service-accounts.key")
-    policy = state.ROOT / "audit-policy.yaml"
-    state.write(policy, yaml.safe_dump(AUDIT_POLICY))
     return [
         f"--advertise-address={NODE}",
         f"--bind-address={NODE}",
@@ -197,7 +200,7 @@ def _api_server(plane: Plane, cluster: pki.Authority, etcd: pki.Authority) -> li
         f"--tls-cert-file={certificate}",
         f"--tls-private-key-file={key}",
         "--tls-min-version=VersionTLS12",
-        f"--tls-cipher-suites={TLS_CIPHERS}",
+        f"--tls-cipher-suites={CIPHERS}",
         f"--client-ca-file={cluster.certificate}",
         "--anonymous-auth=false",
         "--profiling=false",
@@ -215,7 +218,7 @@ def _api_server(plane: Plane, cluster: pki.Authority, etcd: pki.Authority) -> li
         f"--service-account-key-file={signing}",
         f"--service-account-signing-key-file={signing}",
         f"--service-cluster-ip-range={addressing.SERVICES}",
-        f"--audit-policy-file={policy}",
+        f"--audit-policy-file={NODE_FILES / 'audit-policy.yml'}",
         f"--audit-log-path={state.LOGS / f'{plane.prefix}api-audit.log'}",
         "--audit-log-maxage=30",
         "--audit-log-maxbackup=2",

@@ -9,7 +9,6 @@ management cluster when that one is wiped. One lab stands for the management clu
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +128,7 @@ def wipe(tools: dict[str, Found]) -> Cluster:
     """Lose the management cluster with all that it knew, and set up an empty one; the hardware stays."""
     for name in reversed([n for n in names() if n != HARDWARE]):
         processes.stop(name)
-    shutil.rmtree(state.ROOT / f"{plane().prefix}etcd")
+    control_plane.empty(plane(), tools)
     return start(tools)
 
 

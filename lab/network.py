@@ -40,8 +40,11 @@ def make(netns: str, *, forwards: bool = True) -> None:
 
 def cable(outside: str, netns: str, inside: str, address: str) -> None:
     """Lay a veth pair from the machine into a namespace and give the machine's end its address."""
-    # Each step may have been the last of a killed run: only what exists is not made again.
-    if outside not in links():
+    # Each step may have been the last of a killed run: only what exists is not made again. The other end may still
+    # be in a namespace of the same name that is gone: the kernel takes its time with one that was in use.
+    if inside not in ip("-br", "link", netns=netns):
+        if outside in links():
+            ip("link", "del", outside)
         ip("link", "add", outside, "type", "veth", "peer", "name", inside, "netns", netns)
     ip("addr", "replace", address, "dev", outside)
     ip("link", "set", outside, "up")

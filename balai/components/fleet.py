@@ -40,13 +40,14 @@ class Fleet(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
         self.namespace = space.metadata.name
-        templates = [_resource(item, pulumi.ResourceOptions(parent=self, depends_on=[space])) for item in parts[:-1]]
-        shape = _resource(parts[-1], pulumi.ResourceOptions(parent=self, depends_on=templates))
+        before: list[pulumi.Resource] = [space]
+        for part in (parts[:-1], parts[-1:]):  # the templates, then the class that names them
+            before += [_resource(item, pulumi.ResourceOptions(parent=self, depends_on=list(before))) for item in part]
         for item in clusters:
             # Protected: what deletes a cluster is never only a line that is gone from a file.
             options = pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[shape],
+                depends_on=before,
                 protect=True,
                 custom_timeouts=pulumi.CustomTimeouts(create=PATIENCE, update=PATIENCE, delete=PATIENCE),
             )

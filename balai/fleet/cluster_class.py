@@ -33,7 +33,7 @@ FILES = {  # on a machine of a control plane, by the file beside this module
 }
 ENCRYPTION = f"{ON_MACHINE}/encryption.yml"
 KUBELET_PATCH = f"{PATCHES}/kubeletconfiguration0+strategic.yml"
-STARTUP, UNHEALTHY = 1200, 300  # seconds that a machine may take to join, and to be unwell before it is replaced
+STARTUP = 1200  # seconds that a machine may take to join before it is replaced
 RACK_LABELS = "topology.kubernetes.io/region={{ .region }},topology.kubernetes.io/zone={{ .region }}-{{ .rack }}"
 
 
@@ -57,7 +57,7 @@ def class_objects(estate: Estate, place: DataCentre, infrastructure: str, namesp
         "controlPlane": {
             "templateRef": ref(control),
             "machineInfrastructure": {"templateRef": ref(machines[CONTROL_PLANE])},
-            "healthCheck": _health("100%"),
+            "healthCheck": _health("100%", made.unhealthy),
         },
         "infrastructure": {"templateRef": ref(cluster)},
         "workers": {
@@ -66,7 +66,7 @@ def class_objects(estate: Estate, place: DataCentre, infrastructure: str, namesp
                     "class": kind,
                     "bootstrap": {"templateRef": ref(joining)},
                     "infrastructure": {"templateRef": ref(machines[kind])},
-                    "healthCheck": _health("40%"),
+                    "healthCheck": _health("40%", made.unhealthy),
                 }
                 for kind in kinds
             ]
@@ -145,9 +145,9 @@ def _patches(kinds: list[str]) -> list[Json]:
     ]
 
 
-def _health(at_most: str) -> Json:
+def _health(at_most: str, seconds: int) -> Json:
     """A machine that is unwell is replaced, unless so many are that the fault must lie elsewhere."""
-    conditions = [{"type": "Ready", "status": s, "timeoutSeconds": UNHEALTHY} for s in ("Unknown", "False")]
+    conditions = [{"type": "Ready", "status": s, "timeoutSeconds": seconds} for s in ("Unknown", "False")]
     return {
         "checks": {"nodeStartupTimeoutSeconds": STARTUP, "unhealthyNodeConditions": conditions},
         "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": at_most}},

@@ -12,9 +12,23 @@ from balai.fleet.infrastructure import INFRASTRUCTURES, infrastructure_of
 from balai.models import Cluster, DataCentre
 
 Json = dict[str, Any]
-# Done is what Cluster API says: the topology is what was asked for, no machine is on its way in or out, all answer.
-DONE = ("TopologyReconciled=True", "RollingOut=False", "ScalingUp=False", "ScalingDown=False", "Available=True")
-WAIT = {"pulumi.com/waitFor": json.dumps([f"condition={condition}" for condition in DONE])}
+WAIT_FOR = "pulumi.com/waitFor"
+
+
+def done_when(cluster: Cluster) -> list[str]:
+    """
+    Return when a cluster is what its file says, in the words of Pulumi's `waitFor`; all must hold.
+
+    Cluster API's conditions alone do not tell: they may still be of the machines before the change was passed on. So
+    machines are counted too: none more or less than declared, each of them available and as it should be.
+    """
+    workers = sum(sum(pool.racks.values()) for pool in cluster.pools)
+    counted = [
+        f"jsonpath={{.status.{part}.{count}}}={wanted}"
+        for part, wanted in (("controlPlane", cluster.control_planes), ("workers", workers))
+        for count in ("replicas", "upToDateReplicas", "availableReplicas")
+    ]
+    return ["condition=TopologyReconciled", "condition=RollingOut=False", "condition=Available", *counted]
 
 
 def namespace_of(place: DataCentre) -> str:
@@ -24,14 +38,16 @@ def namespace_of(place: DataCentre) -> str:
 
 def fleet_objects(estate: Estate, place: DataCentre) -> tuple[list[Json], list[Json]]:
     """
-    Return the objects of a data centre's class and of its clusters.
+    Return the objects of a data centre's class and of its clusters; none where there is no cluster.
 
     Raises:
         DataError: A cluster needs something that the inventories say is unknown.
     """
     made = infrastructure_of(place)
-    parts = class_objects(estate, place, made, namespace_of(place))
     clusters = [c for _, c in sorted(estate.clusters.items()) if c.data_centre == place.name and c.status == "active"]
+    if not clusters:
+        return [], []
+    parts = class_objects(estate, place, made, namespace_of(place))
     return parts, [topology(estate, c, place, parts[-1]["metadata"]["name"], made) for c in clusters]
 
 
@@ -54,10 +70,11 @@ def topology(estate: Estate, cluster: Cluster, place: DataCentre, class_name: st
         "rack": sorted(place.racks)[0],
         **INFRASTRUCTURES[made].values(estate, cluster, place),
     }
+    wait = json.dumps(done_when(cluster))
     return {
         "apiVersion": API,
         "kind": "Cluster",
-        "metadata": {"name": cluster.name, "namespace": namespace_of(place), "annotations": WAIT},
+        "metadata": {"name": cluster.name, "namespace": namespace_of(place), "annotations": {WAIT_FOR: wait}},
         "spec": {
             "clusterNetwork": {
                 "pods": {"cidrBlocks": [str(addressing.PODS)]},

@@ -31,6 +31,10 @@ class Infrastructure(Protocol):
     def variables(self) -> list[Json]:
         """Definitions of the variables that its patches read."""
 
+    @property
+    def unhealthy(self) -> int:
+        """Seconds that a machine may be unwell before it is replaced."""
+
     def cluster(self, namespace: str) -> Json:
         """Return the template of what is one cluster's."""
 
@@ -49,6 +53,7 @@ class InMemory:
     """Machines that are simulated, in seconds that a lab can wait for."""
 
     startup: str = "2s"
+    unhealthy: int = 5
 
     @property
     def variables(self) -> list[Json]:
@@ -77,6 +82,8 @@ class InMemory:
 @dataclass(frozen=True)
 class Metal3:
     """Machines of a data centre's own, found by the labels `balai/class` and `balai/rack` of their BareMetalHosts."""
+
+    unhealthy: int = 300
 
     @property
     def variables(self) -> list[Json]:

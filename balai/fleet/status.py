@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 from balai.estate import Estate
 from balai.fleet.cluster_class import API
-from balai.fleet.clusters import DONE, namespace_of
+from balai.fleet.clusters import done_when, namespace_of
 from balai.fleet.gates import is_open, next_opening
 from balai.kube import Cluster as Api
-from balai.models import DataCentre
+from balai.models import Cluster, DataCentre
 from balai.text import say
 
 Json = dict[str, Any]
@@ -66,7 +66,7 @@ def rows(estate: Estate, places: Iterable[DataCentre], now: datetime.datetime | 
         for cluster in (c for c in estate.clusters.values() if c.data_centre == place.name):
             item = live.get(cluster.name, {})
             status = item.get("status") or {}
-            missing = _missing(status, item) if item else [say("fleet_not_there")]
+            missing = _missing(cluster, item) if item else [say("fleet_not_there")]
             opened = any(is_open(window, local) for window in cluster.windows)
             found.append(
                 ClusterRow(
@@ -94,14 +94,21 @@ def _ready(part: Json) -> str:
     return f"{part.get('readyReplicas', 0)}/{part.get('desiredReplicas', 0)}"
 
 
-def _missing(status: Json, item: Json) -> list[str]:
+def _missing(cluster: Cluster, item: Json) -> list[str]:
+    status = item.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     wrong = []
-    for text in DONE:
-        name, _, wanted = text.partition("=")
-        condition = conditions.get(name) or {"status": "Unknown"}
-        seen = condition.get("observedGeneration", 0) >= item["metadata"]["generation"]
-        if condition["status"] != wanted or not seen:
-            message = " ".join(str(condition.get("message", "")).split())
-            wrong.append(f"{name} {condition['status'] if seen else 'Unknown'}: {message}".removesuffix(": "))
+    for text in done_when(cluster):
+        kind, _, what = text.partition("=")
+        name, _, wanted = what.partition("=")
+        if kind == "condition":
+            condition = conditions.get(name) or {}
+            seen = condition.get("observedGeneration", 0) >= item["metadata"]["generation"]
+            if not seen or condition.get("status") != (wanted or "True"):
+                wrong.append(f"{name}: {' '.join(str(condition.get('message', '')).split())}".removesuffix(": "))
+            continue
+        _, part, count = name.strip("{}.").split(".")
+        found = (status.get(part) or {}).get(count, 0)
+        if str(found) != wanted:
+            wrong.append(say("fleet_count", part=part, count=count, found=found, wanted=wanted))
     return wrong

@@ -229,14 +229,19 @@ def not_ready(live: Json) -> str:
 
 
 def _unmet(live: Json, conditions: dict[str, Json], wanted: str) -> str:
-    """Return which `condition=Type[=Status]` does not hold yet; each must have seen the last change."""
+    """Return the first expression of a `waitFor` that does not hold; a condition must have seen the last change."""
     for text in json.loads(wanted) if wanted.startswith("[") else [wanted]:
-        _, name, status = [*text.split("="), "True"][:3]
-        found = conditions.get(name, {})
-        seen = found.get("observedGeneration", 0) >= live["metadata"]["generation"]
-        if found.get("status") != status or not seen:
-            why = " ".join(str(found.get("message", "")).split())
-            return f"{name} is {found.get('status', 'unknown')}{' of an earlier change' * (not seen)}: {why}".rstrip(
-                ": "
-            )
+        kind, name, value = [*text.split("=", 2), ""][:3]
+        if kind == "jsonpath":
+            found: Any = live
+            for part in name.strip("{}.").split("."):
+                found = found.get(part) if isinstance(found, dict) else None
+            if found is None or (value and str(found) != value):
+                return f"{name} is {found}, not {value or 'there'}"
+            continue
+        condition = conditions.get(name, {})
+        seen = condition.get("observedGeneration", 0) >= live["metadata"]["generation"]
+        if not seen or condition.get("status") != (value or "True"):
+            state = condition.get("status", "unknown") if seen else "not told yet"
+            return f"{name} is {state} {' '.join(str(condition.get('message', '')).split())}".rstrip()
     return ""

@@ -1,0 +1,447 @@
+"""
+A cluster's life on the real Cluster API: made, upgraded, mended, moved, kept from harm, and rebuilt from an export.
+
+The cluster is one of its own in a data centre of its own, so that the lab's stay as they are; its machines are in
+memory, and all that decides about them is not.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from balai.estate import load_estate
+from balai.kube import ApiError, Cluster
+from lab import approvals, management, processes, state, toolchain
+
+pytestmark = pytest.mark.lab
+
+PLACE, SPACE, CONTEXT, STACK = "uji", "fleet-uji", "management-uji", "fleet.uji"
+API = "/apis/cluster.x-k8s.io/v1beta2"
+DATA_CENTRE = """---
+name: uji
+title: Pusat data uji
+index: 60
+timezone: Asia/Jakarta
+management_context: management-uji
+infrastructure: metal3
+racks:
+  a: {control-plane: 2, general: 4}
+  b: {control-plane: 2, general: 4}
+facts: [Of a test alone]
+verification: unknown
+"""
+CLUSTER = """---
+name: uji
+title: Klaster uji
+data_centre: uji
+index: 0
+kubernetes: 1.36.2
+kubeconfig_context: uji
+control_planes: 1
+pools:
+  - {name: general, machines: general, racks: {a: 1, b: 1}}
+windows:
+  - {days: [mon, tue, wed, thu, fri, sat, sun], start: "00:00", hours: 24}
+registries: [registry.balai.internal]
+status: active
+"""
+
+
+class Fleet:
+    """The estate of the test, and the management cluster as its operators see it."""
+
+    def __init__(self, root: Path, folder: Path, balai: Any, run: Any) -> None:
+        self.inventories, self._run, self._balai = folder / "inventories", run, balai
+        config = yaml.safe_load(state.KUBECONFIG.read_text())
+        other = next(c for c in config["contexts"] if c["name"] == "management-cikarang")
+        config["contexts"].append({**other, "name": CONTEXT})
+        (folder / "kubeconfig").write_text(yaml.safe_dump(config))
+        (folder / "kubeconfig").chmod(0o600)
+        (folder / "no-approvals").mkdir()
+        self.env = {
+            "BALAI_INVENTORIES": str(self.inventories),
+            "BALAI_APPROVALS": str(folder / "no-approvals"),
+            "KUBECONFIG": str(folder / "kubeconfig"),
+        }
+        self.api = Cluster.from_kubeconfig(state.KUBECONFIG, "management-cikarang")
+        self.root = root
+
+    def change(self, name: str, old: str, new: str) -> None:
+        path = self.inventories / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def up(self, **env: str) -> Any:
+        return self._balai("up", "--data-centre", PLACE, "--json", **{**self.env, **env})
+
+    def pulumi(self, *words: str, **env: str) -> Any:
+        return self._run("pulumi", *words, "--stack", STACK, cwd=self.root, **{**self.env, **env})
+
+    def balai(self, *words: str) -> Any:
+        return self._balai(*words, **self.env)
+
+    def cluster(self) -> dict[str, Any]:
+        return dict(self.api.request("GET", f"{API}/namespaces/{SPACE}/clusters/uji"))
+
+    def machines(self) -> dict[str, dict[str, Any]]:
+        return {m["metadata"]["name"]: m for m in self.api.list(API.removeprefix("/apis/"), "Machine", SPACE)}
+
+    def ready(self) -> set[str]:
+        return {
+            name
+            for name, machine in self.machines().items()
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in machine["status"].get("conditions", []))
+        }
+
+    def inside(self) -> Cluster:
+        """The API server of the cluster itself, by the kubeconfig that only the management cluster has."""
+        found = self.api.request("GET", f"/api/v1/namespaces/{SPACE}/secrets/uji-kubeconfig")
+        return Cluster.from_kubeconfig(base64.b64decode(found["data"]["value"]).decode() + "\n")
+
+    def nodes(self) -> dict[str, str]:
+        """Nodes of the cluster itself, with the instant at which each joined."""
+        listed = self.inside().request("GET", "/api/v1/nodes")["items"]
+        return {node["metadata"]["name"]: node["metadata"]["creationTimestamp"] for node in listed}
+
+
+def eventually(what: str, holds: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
+
+
+def gone(fleet: Fleet) -> None:
+    """Remove the cluster of the test, also what a killed test left of it."""
+    fleet.pulumi("state", "unprotect", "--all", "--yes")
+    fleet.pulumi("destroy", "--yes", "--skip-preview", "--refresh")
+    try:
+        fleet.api.request("DELETE", f"{API}/namespaces/{SPACE}/clusters/uji")
+    except ApiError as error:
+        assert error.status == 404, error
+    eventually("the cluster goes", lambda: not fleet.machines())
+    try:
+        fleet.api.request("DELETE", f"/api/v1/namespaces/{SPACE}")
+    except ApiError as error:
+        assert error.status == 404, error
+
+    def away() -> bool:
+        try:
+            fleet.api.request("GET", f"/api/v1/namespaces/{SPACE}")
+        except ApiError as error:
+            return error.status == 404
+        return False
+
+    eventually("the namespace goes", away)
+    fleet.pulumi("stack", "rm", "--yes", "--force", "--remove-backups")
+
+
+@pytest.fixture(scope="module")
+def fleet(root: Path, tmp_path_factory: pytest.TempPathFactory, balai, run) -> Iterator[Fleet]:
+    """The estate with a data centre of its own, whose cluster is there."""
+    import shutil
+
+    folder = tmp_path_factory.mktemp("fleet")
+    shutil.copytree(root / "inventories", folder / "inventories")
+    (folder / "inventories/data_centres/uji.yml").write_text(DATA_CENTRE)
+    (folder / "inventories/clusters/uji.yml").write_text(CLUSTER)
+    made = Fleet(root, folder, balai, run)
+    gone(made)
+    first = made.up()
+    assert first.returncode == 0, first.stdout + first.stderr
+    yield made
+    gone(made)
+
+
+@pytest.fixture
+def unchanged(fleet: Fleet) -> Iterator[None]:
+    """Put the test's inventories back, and see that the cluster is the same object as before, unchanged."""
+    kept = {path: path.read_bytes() for path in fleet.inventories.rglob("*.yml")}
+    before = fleet.cluster()["metadata"]
+    yield
+    for path, content in kept.items():
+        path.write_bytes(content)
+    after = fleet.cluster()["metadata"]
+    assert (after["uid"], after["generation"]) == (before["uid"], before["generation"])
+
+
+def test_make_up_has_brought_both_data_centres_clusters_up(balai) -> None:
+    done = balai("fleet", "show", "--json")
+
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    assert done.returncode == 0
+    assert {name: (row["state"], row["control_planes"], row["workers"]) for name, row in rows.items()} == {
+        "batam": ("Available", "3/3", "8/8"),
+        "cikarang": ("Available", "3/3", "8/8"),
+    }
+
+
+def test_a_cluster_is_what_its_file_says_and_a_second_run_changes_nothing(fleet: Fleet) -> None:
+    again = fleet.up()
+
+    assert set(json.loads(again.stdout)[0]["changes"]) == {"same"}
+    assert {m["spec"]["version"] for m in fleet.machines().values()} == {"v1.36.2"}
+    racks = sorted(m["spec"].get("failureDomain", "-") for m in fleet.machines().values())
+    assert racks == ["-", "a", "b"], "a machine of the control plane, and one in each rack"
+    assert len(fleet.nodes()) == 3
+
+
+def test_what_a_machine_is_told_hardens_it(fleet: Fleet) -> None:
+    told = {}
+    for name, machine in fleet.machines().items():
+        found = machine["spec"]["bootstrap"]["dataSecretName"]
+        secret = fleet.api.request("GET", f"/api/v1/namespaces/{SPACE}/secrets/{found}")
+        told[name] = base64.b64decode(secret["data"]["value"]).decode()
+    workers = [text for name, text in told.items() if "-general-" in name]
+    (control,) = [text for name, text in told.items() if "-general-" not in name]
+    labels = sorted(text.split("topology.kubernetes.io/zone=")[1][:8] for text in workers)
+
+    assert labels == ["id-uji-a", "id-uji-b"]
+    assert "audit-policy-file" in control
+    assert "secretbox" in control, "the key by which Secrets are encrypted reaches the control plane"
+    assert not any("secretbox" in text for text in workers)
+    assert all("protectKernelDefaults: true" in text for text in told.values())
+
+
+def test_no_key_is_in_the_state_or_in_a_log(fleet: Fleet, lab: Path) -> None:
+    found = fleet.api.request("GET", f"/api/v1/namespaces/{SPACE}/secrets/uji-encryption")["data"]["encryption.yml"]
+    key = yaml.safe_load(base64.b64decode(found))["resources"][0]["providers"][0]["secretbox"]["keys"][0]["secret"]
+    inside = fleet.api.request("GET", f"/api/v1/namespaces/{SPACE}/secrets/uji-kubeconfig")["data"]["value"]
+
+    for path in [*(lab / "pulumi").rglob("*.json*"), *(lab / "logs").glob("*.log")]:
+        text = path.read_text(errors="replace")
+        assert key not in text, path
+        assert found not in text, path
+        assert inside not in text, path
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_version_is_not_skipped_and_never_goes_back(fleet: Fleet) -> None:
+    fleet.change("clusters/uji.yml", "kubernetes: 1.36.2", "kubernetes: 1.35.4")
+
+    done, plain = fleet.up(), fleet.pulumi("up", "--yes", "--refresh")
+
+    assert (done.returncode, plain.returncode != 0) == (1, True)
+    for words in (done.stdout, plain.stdout + plain.stderr):
+        assert "v1.36.2 cannot become v1.35.4 at once" in words
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_machines_are_replaced_in_the_cluster_s_windows_only(fleet: Fleet) -> None:
+    day = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=3)).strftime("%a").lower()
+    fleet.change("clusters/uji.yml", "days: [mon, tue, wed, thu, fri, sat, sun]", f"days: [{day}]")
+    fleet.change("clusters/uji.yml", "hours: 24", "hours: 1")
+    fleet.change("clusters/uji.yml", "a: 1", "a: 2")
+
+    done, plain = fleet.up(), fleet.pulumi("up", "--yes", "--refresh")
+
+    assert (done.returncode, plain.returncode != 0) == (1, True)
+    for words in (done.stdout, plain.stdout + plain.stderr):
+        assert "replaced in its windows only" in words
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_change_in_a_freeze_is_refused_and_says_whom_it_would_touch(fleet: Fleet, root: Path) -> None:
+    today = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=7)))
+    fleet.change("calendar.yml", 'first: "03-01"', f'first: "{today:%m-%d}"')
+    fleet.change("calendar.yml", 'last: "03-31"', f'last: "{today + datetime.timedelta(days=1):%m-%d}"')
+    fleet.change("tenants/pajak.yml", "clusters: [cikarang, batam]", "clusters: [cikarang, batam, uji]")
+    fleet.change("clusters/uji.yml", "a: 1", "a: 2")
+
+    done = fleet.up()
+    preview = fleet.balai("preview", "--data-centre", PLACE)
+    plain = fleet.pulumi("up", "--yes", "--refresh")
+    hasty = fleet.pulumi("up", "--yes", "--refresh", "--skip-preview")
+
+    assert done.returncode == 1
+    assert plain.returncode != 0
+    assert hasty.returncode != 0
+    for words in (done.stdout, preview.stderr, plain.stdout + plain.stderr, hasty.stdout + hasty.stderr):
+        assert "Masa pelaporan SPT tahunan" in words
+        assert "1 tenant(s) (pajak)" in words
+        assert "7,700,000 taxpayers with an active account" in words
+        assert "53 mall(s)" in words
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_cluster_whose_file_is_gone_is_left_alone(fleet: Fleet) -> None:
+    (fleet.inventories / "clusters/uji.yml").unlink()
+
+    done, plain = fleet.up(), fleet.pulumi("up", "--yes", "--refresh", "--skip-preview")
+
+    assert (done.returncode, plain.returncode != 0) == (1, True)
+    for words in (done.stdout, plain.stdout + plain.stderr):
+        assert "a file that is gone is no order to delete" in words
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_cluster_is_not_ended_by_one_word_in_its_file(fleet: Fleet) -> None:
+    fleet.change("clusters/uji.yml", "status: active", "status: decommissioning\nstatus_reason: a test asks for it")
+
+    done, plain = fleet.up(), fleet.pulumi("up", "--yes", "--refresh")
+
+    assert (done.returncode, plain.returncode != 0) == (1, True)
+    for words in (done.stdout, plain.stdout + plain.stderr):
+        assert "needs the approval of two people" in words
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_management_cluster_that_is_away_is_said(fleet: Fleet) -> None:
+    processes.stop("management-kube-apiserver")
+    try:
+        done = fleet.up()
+    finally:
+        management.start(toolchain.ensure())
+
+    assert done.returncode == 1
+    assert "does not answer" in done.stdout
+    assert set(json.loads(fleet.up().stdout)[0]["changes"]) == {"same"}
+
+
+def test_two_people_can_allow_what_a_window_refuses(fleet: Fleet) -> None:
+    day = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=3)).strftime("%a").lower()
+    fleet.change("clusters/uji.yml", "days: [mon, tue, wed, thu, fri, sat, sun]", f"days: [{day}]")
+    fleet.change("clusters/uji.yml", "a: 1", "a: 2")
+    approvals.give([STACK])
+    try:
+        done = fleet.up(BALAI_APPROVALS=str(approvals.FOLDER))
+    finally:
+        for path in (approvals.FOLDER / "fleet-uji").iterdir():
+            path.unlink()
+        (approvals.FOLDER / "fleet-uji").rmdir()
+    fleet.change("clusters/uji.yml", f"days: [{day}]", "days: [mon, tue, wed, thu, fri, sat, sun]")
+
+    assert done.returncode == 0, done.stdout
+    assert len(fleet.ready()) == 4
+
+
+def test_controllers_killed_in_the_middle_of_a_change_carry_on_with_it(fleet: Fleet) -> None:
+    fleet.change("clusters/uji.yml", "b: 1", "b: 3")
+    for name in ("capi-core", "capi-control-plane", "capi-bootstrap"):
+        pid = processes.pid_of(name)
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+    management.start(toolchain.ensure())
+
+    done = fleet.up()
+
+    assert done.returncode == 0, done.stdout
+    assert len(fleet.ready()) == 6
+
+
+def test_an_upgrade_by_one_minor_replaces_every_machine(fleet: Fleet) -> None:
+    before = set(fleet.machines())
+    fleet.change("clusters/uji.yml", "kubernetes: 1.36.2", "kubernetes: 1.37.2")
+
+    done = fleet.up()
+
+    assert done.returncode == 0, done.stdout
+    after = fleet.machines()
+    assert {m["spec"]["version"] for m in after.values()} == {"v1.37.2"}
+    assert len(after) == len(before) == len(fleet.ready())
+    assert not before & set(after)
+    assert set(fleet.nodes()) == {m["status"]["nodeRef"]["name"] for m in after.values()}
+
+
+def test_a_killed_machine_is_replaced(fleet: Fleet) -> None:
+    victim = next(name for name in sorted(fleet.machines()) if "-general-" in name)
+    node = fleet.machines()[victim]["status"]["nodeRef"]["name"]
+    dead = [
+        {
+            "type": "Ready",
+            "status": "Unknown",
+            "reason": "NodeStatusUnknown",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+    ]
+
+    fleet.inside().request(
+        "PATCH", f"/api/v1/nodes/{node}", {"status": {"conditions": dead}}, "application/merge-patch+json"
+    )
+
+    eventually("the machine is taken away", lambda: victim not in fleet.machines())
+    eventually("another one stands in", lambda: len(fleet.ready()) == 6)
+    assert node not in fleet.nodes()
+    assert set(json.loads(fleet.up().stdout)[0]["changes"]) == {"same"}
+
+
+def test_a_rack_that_is_taken_out_is_emptied_and_what_no_longer_fits_is_said(fleet: Fleet) -> None:
+    fleet.change("data_centres/uji.yml", "  b: {control-plane: 2, general: 4}\n", "")
+    refused = fleet.up()
+    fleet.change("clusters/uji.yml", "racks: {a: 2, b: 3}", "racks: {a: 3}")
+    fleet.change("tenants/hukum.yml", "clusters: [cikarang]", "clusters: [uji]")
+    fleet.change("tenants/hukum.yml", 'cpu: "4"', 'cpu: "90"')
+
+    done = fleet.up()
+    told = fleet.balai("fleet", "fit", "--without", "uji/a", "--json")
+
+    assert refused.returncode == 2
+    assert "there is no such rack of uji" in refused.stderr
+    assert done.returncode == 0, done.stdout
+    assert {m["spec"].get("failureDomain", "-") for m in fleet.machines().values()} == {"-", "a"}
+    hukum = next(v for v in json.loads(told.stdout) if v["tenant"] == "hukum")
+    assert (hukum["state"], hukum["short"]["cpu"], hukum["machines"]) == ("not", 90_000, 4)
+
+
+def test_a_management_cluster_is_rebuilt_from_its_export_and_no_cluster_is_made_again(
+    fleet: Fleet, balai, run, tmp_path: Path
+) -> None:
+    keys, people = [], []
+    for name in ("first", "second"):
+        run("age-keygen", "-o", str(tmp_path / name))
+        keys.append(tmp_path / name)
+        people.append(run("age-keygen", "-y", str(tmp_path / name)).stdout.strip())
+    sealed = ["--recipient", people[0], "--recipient", people[1], "--out"]
+    for place in load_estate(fleet.inventories).data_centres:
+        made = fleet.balai("fleet", "export", place, *sealed, str(tmp_path / f"{place}.age"))
+        assert made.returncode == 0, made.stderr
+    nodes, machines, uid = fleet.nodes(), set(fleet.machines()), fleet.cluster()["metadata"]["uid"]
+
+    management.wipe(toolchain.ensure())
+    assert not fleet.machines()
+    removed = fleet.pulumi("stack", "rm", "--yes", "--force", "--remove-backups")
+    wrong = fleet.balai("fleet", "restore", PLACE, str(tmp_path / "batam.age"), "--identity", str(keys[0]))
+    for n, place in enumerate(load_estate(fleet.inventories).data_centres):
+        source = str(tmp_path / f"{place}.age")
+        back = fleet.balai("fleet", "restore", place, source, "--identity", str(keys[n % 2]))
+        assert back.returncode == 0, back.stderr
+
+    assert removed.returncode == 0
+    assert wrong.returncode == 2
+    assert "an export of batam, not of uji" in wrong.stderr
+    eventually("every cluster is Available", lambda: fleet.balai("fleet", "show").returncode == 0)
+    assert fleet.cluster()["metadata"]["uid"] != uid, "the management cluster is another one"
+    assert fleet.nodes() == nodes, "and the cluster is not: each node joined when it did"
+    assert set(fleet.machines()) == machines
+    assert set(json.loads(fleet.up().stdout)[0]["changes"]) == {"same"}
+    assert balai("fleet", "show").returncode == 0
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_an_export_that_was_killed_leaves_no_cluster_held_still(fleet: Fleet, run, tmp_path: Path) -> None:
+    where = f"{API}/namespaces/{SPACE}/clusters/uji?fieldManager=balai-export"
+    mark = {"metadata": {"annotations": {"balai.internal/exporting": "true"}}}
+    fleet.api.request("PATCH", where, mark | {"spec": {"paused": True}}, "application/merge-patch+json")
+    people = []
+    for name in ("first", "second"):
+        run("age-keygen", "-o", str(tmp_path / name))
+        people.append(run("age-keygen", "-y", str(tmp_path / name)).stdout.strip())
+    sealed = ["--recipient", people[0], "--recipient", people[1], "--out", str(tmp_path / "again.age")]
+
+    done = fleet.balai("fleet", "export", PLACE, *sealed)
+
+    assert done.returncode == 0, done.stderr
+    assert "paused" not in fleet.cluster()["spec"]
+    assert not list(Path("/dev/shm").glob("balai-seed-*")), "nothing of it is left in memory"
