@@ -57,7 +57,7 @@ def class_objects(estate: Estate, place: DataCentre, infrastructure: str, namesp
         "controlPlane": {
             "templateRef": ref(control),
             "machineInfrastructure": {"templateRef": ref(machines[CONTROL_PLANE])},
-            "healthCheck": _health("100%", made.unhealthy),
+            "healthCheck": _health(made.unhealthy),
         },
         "infrastructure": {"templateRef": ref(cluster)},
         "workers": {
@@ -66,7 +66,7 @@ def class_objects(estate: Estate, place: DataCentre, infrastructure: str, namesp
                     "class": kind,
                     "bootstrap": {"templateRef": ref(joining)},
                     "infrastructure": {"templateRef": ref(machines[kind])},
-                    "healthCheck": _health("40%", made.unhealthy),
+                    "healthCheck": _health(made.unhealthy),
                 }
                 for kind in kinds
             ]
@@ -145,13 +145,10 @@ def _patches(kinds: list[str]) -> list[Json]:
     ]
 
 
-def _health(at_most: str, seconds: int) -> Json:
-    """A machine that is unwell is replaced, unless so many are that the fault must lie elsewhere."""
+def _health(seconds: int) -> Json:
+    """A machine that is unwell for so long is replaced; how many at a time, each cluster says for each of its pools."""
     conditions = [{"type": "Ready", "status": s, "timeoutSeconds": seconds} for s in ("Unknown", "False")]
-    return {
-        "checks": {"nodeStartupTimeoutSeconds": STARTUP, "unhealthyNodeConditions": conditions},
-        "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": at_most}},
-    }
+    return {"checks": {"nodeStartupTimeoutSeconds": STARTUP, "unhealthyNodeConditions": conditions}}
 
 
 def _file(path: str, name: str) -> Json:

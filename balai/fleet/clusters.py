@@ -12,6 +12,7 @@ from balai.fleet.infrastructure import INFRASTRUCTURES, infrastructure_of
 from balai.models import Cluster, DataCentre
 
 Json = dict[str, Any]
+REPLACED_PERCENT = 40
 WAIT_FOR = "pulumi.com/waitFor"
 
 
@@ -51,6 +52,11 @@ def fleet_objects(estate: Estate, place: DataCentre) -> tuple[list[Json], list[J
     return parts, [topology(estate, c, place, parts[-1]["metadata"]["name"], made) for c in clusters]
 
 
+def _at_most(count: int) -> int:
+    """Return how many of a rack's machines of a pool may be replaced at a time: with more, the rack itself is ill."""
+    return max(1, count * REPLACED_PERCENT // 100)
+
+
 def topology(estate: Estate, cluster: Cluster, place: DataCentre, class_name: str, made: str) -> Json:
     """Return the Cluster object of one cluster."""
     workers = [
@@ -59,6 +65,7 @@ def topology(estate: Estate, cluster: Cluster, place: DataCentre, class_name: st
             "name": f"{pool.name}-{rack}",
             "replicas": count,
             "failureDomain": rack,
+            "healthCheck": {"remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": _at_most(count)}}},
             "variables": {"overrides": [{"name": "rack", "value": rack}]},
         }
         for pool in cluster.pools

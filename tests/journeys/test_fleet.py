@@ -310,6 +310,20 @@ def test_a_management_cluster_that_is_away_is_said(fleet: Fleet) -> None:
     assert set(json.loads(fleet.up().stdout)[0]["changes"]) == {"same"}
 
 
+def test_an_upgrade_by_one_minor_replaces_every_machine(fleet: Fleet) -> None:
+    before = set(fleet.machines())
+    fleet.change("clusters/uji.yml", "kubernetes: 1.36.2", "kubernetes: 1.37.2")
+
+    done = fleet.up()
+
+    assert done.returncode == 0, done.stdout
+    after = fleet.machines()
+    assert {m["spec"]["version"] for m in after.values()} == {"v1.37.2"}
+    assert len(after) == len(before) == len(fleet.ready())
+    assert not before & set(after)
+    assert set(fleet.nodes()) == {m["status"]["nodeRef"]["name"] for m in after.values()}
+
+
 def test_two_people_can_allow_what_a_window_refuses(fleet: Fleet) -> None:
     day = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=3)).strftime("%a").lower()
     fleet.change("clusters/uji.yml", "days: [mon, tue, wed, thu, fri, sat, sun]", f"days: [{day}]")
@@ -328,7 +342,7 @@ def test_two_people_can_allow_what_a_window_refuses(fleet: Fleet) -> None:
 
 
 def test_controllers_killed_in_the_middle_of_a_change_carry_on_with_it(fleet: Fleet) -> None:
-    fleet.change("clusters/uji.yml", "b: 1", "b: 3")
+    fleet.change("clusters/uji.yml", "b: 1", "b: 2")
     for name in ("capi-core", "capi-control-plane", "capi-bootstrap"):
         pid = processes.pid_of(name)
         assert pid
@@ -338,21 +352,7 @@ def test_controllers_killed_in_the_middle_of_a_change_carry_on_with_it(fleet: Fl
     done = fleet.up()
 
     assert done.returncode == 0, done.stdout
-    assert len(fleet.ready()) == 6
-
-
-def test_an_upgrade_by_one_minor_replaces_every_machine(fleet: Fleet) -> None:
-    before = set(fleet.machines())
-    fleet.change("clusters/uji.yml", "kubernetes: 1.36.2", "kubernetes: 1.37.2")
-
-    done = fleet.up()
-
-    assert done.returncode == 0, done.stdout
-    after = fleet.machines()
-    assert {m["spec"]["version"] for m in after.values()} == {"v1.37.2"}
-    assert len(after) == len(before) == len(fleet.ready())
-    assert not before & set(after)
-    assert set(fleet.nodes()) == {m["status"]["nodeRef"]["name"] for m in after.values()}
+    assert len(fleet.ready()) == 5
 
 
 def test_a_killed_machine_is_replaced(fleet: Fleet) -> None:
@@ -372,7 +372,7 @@ def test_a_killed_machine_is_replaced(fleet: Fleet) -> None:
     )
 
     eventually("the machine is taken away", lambda: victim not in fleet.machines())
-    eventually("another one stands in", lambda: len(fleet.ready()) == 6)
+    eventually("another one stands in", lambda: len(fleet.ready()) == 5)
     assert node not in fleet.nodes()
     assert set(json.loads(fleet.up().stdout)[0]["changes"]) == {"same"}
 
@@ -380,7 +380,7 @@ def test_a_killed_machine_is_replaced(fleet: Fleet) -> None:
 def test_a_rack_that_is_taken_out_is_emptied_and_what_no_longer_fits_is_said(fleet: Fleet) -> None:
     fleet.change("data_centres/uji.yml", "  b: {control-plane: 2, general: 4}\n", "")
     refused = fleet.up()
-    fleet.change("clusters/uji.yml", "racks: {a: 2, b: 3}", "racks: {a: 3}")
+    fleet.change("clusters/uji.yml", "racks: {a: 2, b: 2}", "racks: {a: 3}")
     fleet.change("tenants/hukum.yml", "clusters: [cikarang]", "clusters: [uji]")
     fleet.change("tenants/hukum.yml", 'cpu: "4"', 'cpu: "90"')
 
@@ -429,7 +429,6 @@ def test_a_management_cluster_is_rebuilt_from_its_export_and_no_cluster_is_made_
     assert balai("fleet", "show").returncode == 0
 
 
-@pytest.mark.usefixtures("unchanged")
 def test_an_export_that_was_killed_leaves_no_cluster_held_still(fleet: Fleet, run, tmp_path: Path) -> None:
     where = f"{API}/namespaces/{SPACE}/clusters/uji?fieldManager=balai-export"
     mark = {"metadata": {"annotations": {"balai.internal/exporting": "true"}}}
