@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -118,6 +119,25 @@ def restore(data_centre: str, source: Path, identity: Path) -> None:
     _known((data_centre,), estate)
     made = seed.restore(estate.data_centres[data_centre], source, identity)
     click.echo(say("seed_restored", clusters=", ".join(made.clusters), objects=made.objects, made=made.made))
+
+
+@fleet.command()
+@click.argument("cluster")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True,
+              help="File to write, for its owner's eyes alone; it must not be there.")  # fmt: skip
+def kubeconfig(cluster: str, out: Path) -> None:
+    """Write the administrator's kubeconfig of CLUSTER, for the hour in which nobody can sign in."""
+    estate = load_estate()
+    if cluster not in estate.clusters:
+        raise click.UsageError(f"there is no cluster {cluster!r}; choose from {', '.join(estate.clusters)}")
+    text = status.kubeconfig(estate, estate.clusters[cluster])
+    try:
+        handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise click.BadParameter(f"{out} cannot be written: {error.strerror}") from None
+    with os.fdopen(handle, "w") as stream:
+        stream.write(text)
+    click.echo(say("fleet_kubeconfig", cluster=cluster, path=out))
 
 
 def _tell(cases: list[Loss], verdicts: list[Verdict]) -> None:

@@ -94,7 +94,9 @@ def fit(estate: Estate, loss: Loss) -> list[Verdict]:
     left = {
         c.name: c
         for c in estate.clusters.values()
-        if c.status == "active" and (loss.rack or c.data_centre != loss.data_centre)
+        if c.status == "active"
+        and (loss.rack or c.data_centre != loss.data_centre)
+        and not estate.data_centres[c.data_centre].isolated
     }
     tenants = sorted(
         (t for t in estate.tenants.values() if t.status != "decommissioning"),

@@ -93,6 +93,13 @@ class Kubernetes(Model):
     releases: list[Release] = Field(min_length=1)
 
 
+class Isolated(Model):
+    """Since when, and why, a data centre is cut off from malls and from changes."""
+
+    since: Date
+    reason: Text
+
+
 class DataCentre(Model):
     """
     A shared government data centre.
@@ -101,6 +108,7 @@ class DataCentre(Model):
         management_context: Context of the kubeconfig of its management cluster.
         infrastructure: What makes its machines.
         racks: Machines that stand in each rack, by class; a rack is a failure domain.
+        isolated: Written by `balai isolate`, taken out by `balai isolate --undo`.
     """
 
     name: Name
@@ -112,6 +120,7 @@ class DataCentre(Model):
     racks: dict[Rack, dict[Name, Annotated[int, Field(ge=0, le=1000)]]] = Field(min_length=1)
     facts: list[Text]
     verification: Verification
+    isolated: Isolated | None = None
 
 
 class Window(Model):
