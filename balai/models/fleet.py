@@ -116,7 +116,7 @@ class DataCentre(Model):
     index: int = Field(ge=0, le=addressing.LAST_DATA_CENTRE)
     timezone: Zone
     management_context: Name
-    infrastructure: Literal["metal3"]
+    infrastructure: Literal["metal3", "openstack"]
     racks: dict[Rack, dict[Name, Annotated[int, Field(ge=0, le=1000)]]] = Field(min_length=1)
     facts: list[Text]
     verification: Verification
