@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import time
@@ -15,6 +16,7 @@ from rich.table import Table
 from balai.estate import Estate, load_estate
 from balai.fleet import fit as fitting
 from balai.fleet import status
+from balai.fleet.cluster_class import ENCRYPTION
 from balai.fleet.fit import Loss, Verdict
 from balai.text import say
 
@@ -90,6 +92,25 @@ def fit_(lost: tuple[str, ...], as_json: bool) -> int:
     else:
         _tell(cases, verdicts)
     return 1 if any(verdict.state == "not" for verdict in verdicts) else 0
+
+
+@fleet.command("seed")
+@click.argument("data_centre")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True,
+              help="Folder to write; it must be empty, or not there.")  # fmt: skip
+def seed_(data_centre: str, out: Path) -> None:
+    """Write what makes the first management cluster of DATA_CENTRE with kubeadm, and say what to do with it."""
+    from balai.fleet import first
+
+    estate = load_estate()
+    _known((data_centre,), estate)
+    if out.exists() and any(out.iterdir()):
+        raise click.BadParameter(f"{out} is not empty; name a folder of its own")
+    today = datetime.datetime.now(datetime.UTC).date()
+    for path, text in first.seed_files(estate, estate.data_centres[data_centre], today).items():
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        (out / path).write_text(text)
+    click.echo(say("seed_written", path=out, place=data_centre, encryption=ENCRYPTION, config=first.CONFIG))
 
 
 @fleet.command("export")

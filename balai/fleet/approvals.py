@@ -92,6 +92,6 @@ def _wrong(approval: Approval, path: Path, document: Document) -> list[Problem]:
     signed = signers(path, NAMESPACE)
     if len(signed) < PEOPLE:
         bound = f"needs the signatures of {PEOPLE} people in allowed_signers, and has those of: "
-        fix = "Sign the file as docs/team.md shows; a change after signing voids it."
+        fix = "Sign the file as docs/clusters.md shows; a change after signing voids it."
         found.append(wrong(document, ("id",), approval.id, bound + (", ".join(signed) or "nobody"), fix))
     return found

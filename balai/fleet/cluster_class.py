@@ -77,7 +77,8 @@ def class_objects(estate: Estate, place: DataCentre, infrastructure: str, namesp
     return [cluster, *machines.values(), control, joining, named("ClusterClass", API, "balai", namespace, spec)]
 
 
-def _control_plane_spec() -> Json:
+def cluster_configuration() -> Json:
+    """Return what kubeadm is told of every control plane, in the form that its v1beta4 and Cluster API share."""
     volumes = [
         {"name": "balai", "hostPath": ON_MACHINE, "mountPath": ON_MACHINE, "readOnly": True, "pathType": "Directory"},
         {"name": "audit", "hostPath": "/var/log/kubernetes", "mountPath": "/var/log/kubernetes", "readOnly": False,
@@ -99,13 +100,17 @@ def _control_plane_spec() -> Json:
         "tls-cipher-suites": CIPHERS,
     }
     quiet = _arguments({"profiling": "false", "bind-address": "127.0.0.1"})
+    return {
+        "apiServer": {"extraArgs": _arguments(api_server), "extraVolumes": volumes},
+        "controllerManager": {"extraArgs": quiet},
+        "scheduler": {"extraArgs": quiet},
+        "etcd": {"local": {"extraArgs": _arguments({"cipher-suites": CIPHERS, "auto-tls": "false"})}},
+    }
+
+
+def _control_plane_spec() -> Json:
     kubeadm = {
-        "clusterConfiguration": {
-            "apiServer": {"extraArgs": _arguments(api_server), "extraVolumes": volumes},
-            "controllerManager": {"extraArgs": quiet},
-            "scheduler": {"extraArgs": quiet},
-            "etcd": {"local": {"extraArgs": _arguments({"cipher-suites": CIPHERS, "auto-tls": "false"})}},
-        },
+        "clusterConfiguration": cluster_configuration(),
         "initConfiguration": {"patches": {"directory": PATCHES}},
         "joinConfiguration": {"patches": {"directory": PATCHES}},
         "files": [*(_file(path, name) for name, path in FILES.items()), _file(KUBELET_PATCH, "kubelet.yml")],
