@@ -21,7 +21,7 @@ from balai.fleet import keys
 from balai.fleet.cluster_class import API
 from balai.fleet.clusters import fleet_objects
 from balai.kube import APPLY, ApiError, Cluster, group_path
-from lab import management, providers
+from lab import management, providers, toolchain
 
 pytestmark = pytest.mark.lab
 
@@ -151,6 +151,21 @@ def test_cluster_api_makes_of_the_class_what_a_provider_would_be_handed(
         assert {m["image"]["filter"]["name"] for m in machines} == {f"kubernetes-1.36.2-{SHA256[:12]}"}
         assert {m["flavor"] for m in machines} == {"balai-control-plane", "balai-general"}
         assert whole["apiServerFixedIP"] == str(addressing.endpoint(60, 3))
+
+
+def test_kubeadm_takes_what_a_first_management_cluster_is_made_of(balai, run, tmp_path: Path) -> None:
+    out = tmp_path / "seed"
+
+    written = balai("fleet", "seed", "cikarang", "--out", str(out))
+    kubeadm = str(toolchain.path_of("kubeadm"))
+    taken = run(kubeadm, "config", "validate", "--config", str(out / "kubeadm.yml"))
+    (out / "kubeadm.yml").write_text((out / "kubeadm.yml").read_text().replace("extraArgs", "extraArguments"))
+    refused = run(kubeadm, "config", "validate", "--config", str(out / "kubeadm.yml"))
+
+    assert written.returncode == 0, written.stderr
+    assert taken.returncode == 0, taken.stderr
+    assert "warning" not in taken.stderr.lower(), taken.stderr
+    assert "extraArguments" in refused.stderr
 
 
 @pytest.mark.parametrize("infrastructure", ["metal3", "openstack"])
