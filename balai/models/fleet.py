@@ -30,7 +30,7 @@ class MachineClass(Model):
     name: Name
     cpu: int = Field(ge=1)
     memory_gib: int = Field(ge=1)
-    pods: int = Field(ge=1, le=500)
+    pods: int = Field(ge=2, le=500)  # half of them may be headroom, and none left would be no machine
     reserved_cpu: int = Field(ge=0)
     reserved_memory_gib: int = Field(ge=0)
 
