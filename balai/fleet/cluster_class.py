@@ -13,10 +13,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from balai.estate import CONTROL_PLANE, Estate
+from balai.estate import Estate
 from balai.fleet.infrastructure import INFRASTRUCTURES
 from balai.fleet.naming import add, named, patch, ref, variable
 from balai.models import DataCentre
+from balai.models.fleet import CONTROL_PLANE
 
 Json = dict[str, Any]
 NODE = Path(__file__).with_name("node")

@@ -18,11 +18,11 @@ from typing import Any, Literal
 
 from balai.estate import Estate
 from balai.models import Cluster, Tenant
+from balai.models.fleet import GENERAL
 from balai.models.tenant import Service
 from balai.text import say
 
 State = Literal["fits", "degraded", "not"]
-CLASS = "general"  # the machines that tenants' pods run on
 RANK = {"strategis": 0, "tinggi": 1, "rendah": 2}
 BYTES = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 MIB = 2**20
@@ -141,7 +141,7 @@ def _on(
 
 def machine_of(estate: Estate) -> Size:
     """Return what one machine of the tenants' class has for pods."""
-    made, share = estate.machines[CLASS], 100 - estate.headroom_percent
+    made, share = estate.machines[GENERAL], 100 - estate.headroom_percent
     return Size(
         cpu=(made.cpu - made.reserved_cpu) * 1000 * share // 100,
         memory=(made.memory_gib - made.reserved_memory_gib) * 1024 * share // 100,
@@ -165,7 +165,9 @@ def words(verdict: Verdict) -> str:
 def room_of(estate: Estate, cluster: Cluster, loss: Loss) -> Size:
     """Return what a cluster has for tenants' pods in a case."""
     hit = loss.rack if loss.data_centre == cluster.data_centre else ""
-    count = sum(n for pool in cluster.pools if pool.machines == CLASS for rack, n in pool.racks.items() if rack != hit)
+    count = sum(
+        n for pool in cluster.pools if pool.machines == GENERAL for rack, n in pool.racks.items() if rack != hit
+    )
     return machine_of(estate).times(count)
 
 

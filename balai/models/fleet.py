@@ -15,6 +15,7 @@ KubernetesVersion = Annotated[str, StringConstraints(pattern=r"^1\.[0-9]{1,3}\.[
 Rack = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 VersionState = Literal["preview", "supported", "deprecated", "expired"]
+CONTROL_PLANE, GENERAL = "control-plane", "general"  # the classes that control planes and tenants' pods run on
 DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -41,6 +42,10 @@ class MachineClass(Model):
         return self
 
 
+def _given_twice(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
 class Machines(Model):
     """
     inventories/machines.yml.
@@ -53,11 +58,20 @@ class Machines(Model):
     headroom_percent: int = Field(ge=0, le=50)
     classes: list[MachineClass] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _each_is_one_and_those_that_clusters_need_are_there(self) -> Machines:
+        names = [machines.name for machines in self.classes]
+        if twice := _given_twice(names):
+            raise ValueError(f"class {', '.join(twice)} stands here twice, and only one can be meant")
+        if missing := [name for name in (CONTROL_PLANE, GENERAL) if name not in names]:
+            raise ValueError(f"class {', '.join(missing)} is missing: control planes and tenants' pods run on these")
+        return self
+
 
 class Image(Model):
-    """What machines start from."""
+    """What machines start from; its address has the form that Cluster API is told to take."""
 
-    url: Text
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9:/._-]{3,190}$")]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -91,6 +105,12 @@ class Kubernetes(Model):
 
     note: Text
     releases: list[Release] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _each_version_stands_once(self) -> Kubernetes:
+        if twice := _given_twice([release.version for release in self.releases]):
+            raise ValueError(f"version {', '.join(twice)} stands here twice, and only one can be meant")
+        return self
 
 
 class DataCentre(Model):

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from balai.estate import Estate, load_estate
 from balai.fleet import fit as fitting
-from balai.fleet.fit import CLASS, Loss, Verdict, cpu_of, fit, losses, memory_of, words
+from balai.fleet.fit import Loss, Verdict, cpu_of, fit, losses, memory_of, words
 from balai.models import Tenant
+from balai.models.fleet import GENERAL
 
 ESTATE = load_estate()
 RACKS = ("a", "b", "c")
@@ -47,7 +48,7 @@ def estate_of(tenants: list[Tenant], **racks: dict[str, int]) -> Estate:
     clusters = {}
     for name, cluster in ESTATE.clusters.items():
         pools = [
-            pool.model_copy(update={"racks": racks.get(name, pool.racks)}) if pool.machines == CLASS else pool
+            pool.model_copy(update={"racks": racks.get(name, pool.racks)}) if pool.machines == GENERAL else pool
             for pool in cluster.pools
         ]
         clusters[name] = cluster.model_copy(update={"pools": pools})
@@ -55,8 +56,8 @@ def estate_of(tenants: list[Tenant], **racks: dict[str, int]) -> Estate:
 
 
 def with_class(estate: Estate, **more: int) -> Estate:
-    made = estate.machines[CLASS].model_copy(update=more)
-    return replace(estate, machines={**estate.machines, CLASS: made})
+    made = estate.machines[GENERAL].model_copy(update=more)
+    return replace(estate, machines={**estate.machines, GENERAL: made})
 
 
 def states(estate: Estate, loss: Loss) -> dict[str, int]:
@@ -97,9 +98,9 @@ def estates(draw: st.DrawFn) -> Estate:
 @settings(max_examples=50, deadline=None)
 @given(estate=estates(), cluster=st.sampled_from(["cikarang", "batam"]), rack=st.sampled_from(RACKS))
 def test_another_machine_in_any_rack_never_makes_a_verdict_worse(estate: Estate, cluster: str, rack: str) -> None:
-    before = next(p for p in estate.clusters[cluster].pools if p.machines == CLASS).racks
+    before = next(p for p in estate.clusters[cluster].pools if p.machines == GENERAL).racks
     other = "batam" if cluster == "cikarang" else "cikarang"
-    same = next(p for p in estate.clusters[other].pools if p.machines == CLASS).racks
+    same = next(p for p in estate.clusters[other].pools if p.machines == GENERAL).racks
     more = estate_of(list(estate.tenants.values()), **{cluster: {**before, rack: before[rack] + 1}, other: dict(same)})
 
     for loss in losses(estate):
@@ -158,7 +159,7 @@ def test_the_machines_that_a_verdict_names_make_it_fit_and_one_fewer_does_not(es
         if not verdict.machines:
             continue
         racks = {
-            name: dict(next(p for p in c.pools if p.machines == CLASS).racks) for name, c in estate.clusters.items()
+            name: dict(next(p for p in c.pools if p.machines == GENERAL).racks) for name, c in estate.clusters.items()
         }
         helped = {**racks, verdict.cluster: {**racks[verdict.cluster], "d": verdict.machines}}
         short = {**racks, verdict.cluster: {**racks[verdict.cluster], "d": verdict.machines - 1}}
