@@ -33,7 +33,7 @@ FILES = {  # on a machine of a control plane, by the file beside this module
     "authentication.yml": f"{ON_MACHINE}/authentication.yml",
 }
 ENCRYPTION = f"{ON_MACHINE}/encryption.yml"
-KUBELET_PATCH = f"{PATCHES}/kubeletconfiguration0+strategic.yml"
+KUBELET_PATCH = f"{PATCHES}/kubeletconfiguration0+strategic.yaml"  # kubeadm passes over what ends in .yml
 STARTUP = 1200  # seconds that a machine may take to join before it is replaced
 RACK_LABELS = "topology.kubernetes.io/region={{ .region }},topology.kubernetes.io/zone={{ .region }}-{{ .rack }}"
 
