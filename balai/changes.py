@@ -73,7 +73,9 @@ def since(revision: str) -> Affected:
         differing = set(_differing(old, new))
     stacks = {stack for name in differing if (stack := _stack_of(name))}
     sites = {Path(name).parts[1] for name in differing if name.startswith("sites/")}
-    if subprocess.run(["git", "diff", "--quiet", commit, "--", *EVERY_SITE], cwd=ROOT, check=False).returncode:
+    changed = _git("diff", "--name-only", commit, "--", *EVERY_SITE, fault="the changes cannot be listed")
+    added = _git("ls-files", "--others", "--exclude-standard", "--", *EVERY_SITE, fault="new files cannot be listed")
+    if changed or added:
         sites |= {name for name, site in estate.sites.items() if site.status == "active"}
     return Affected(
         stacks=tuple(sorted(stacks)), sites=tuple(sorted(sites)), touch=touch(estate, sorted(stacks), sorted(sites))
@@ -111,7 +113,10 @@ def _render(tree: Path, out: Path) -> None:
 
 
 def _git(*words: str, fault: str) -> str:
-    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise EnvironmentFault("git must be on PATH for this.") from error
     if done.returncode != 0:
         raise UnknownRevision(f"{fault}. {done.stderr.strip()}".strip())
     return done.stdout.strip()

@@ -13,10 +13,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from balai.estate import CONTROL_PLANE, Estate
+from balai.estate import Estate
 from balai.fleet.infrastructure import INFRASTRUCTURES
 from balai.fleet.naming import add, named, patch, ref, variable
 from balai.models import DataCentre
+from balai.models.fleet import CONTROL_PLANE
 
 Json = dict[str, Any]
 NODE = Path(__file__).with_name("node")
@@ -32,7 +33,7 @@ FILES = {  # on a machine of a control plane, by the file beside this module
     "authentication.yml": f"{ON_MACHINE}/authentication.yml",
 }
 ENCRYPTION = f"{ON_MACHINE}/encryption.yml"
-KUBELET_PATCH = f"{PATCHES}/kubeletconfiguration0+strategic.yml"
+KUBELET_PATCH = f"{PATCHES}/kubeletconfiguration0+strategic.yaml"  # kubeadm passes over what ends in .yml
 STARTUP = 1200  # seconds that a machine may take to join before it is replaced
 RACK_LABELS = "topology.kubernetes.io/region={{ .region }},topology.kubernetes.io/zone={{ .region }}-{{ .rack }}"
 

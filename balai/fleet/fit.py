@@ -3,25 +3,26 @@ Whether everybody still fits: now, without a rack, without a data centre, with t
 
 A tenant fits when it, and everybody whose services matter as much or more, can use the whole of what was agreed; it is
 degraded when only what they declare to run has room. A tenant's first cluster carries all of it; the others keep what
-it runs, until the first is gone. Sums, not a packing: the share `headroom_percent` of machines.yml stands for what does
-not pack, and a container that is larger than a machine fits nowhere. So more machines can never make it worse.
+it runs, until the first is gone. Who declares more than was agreed is counted with what it declares. Sums, not a
+packing: the share `headroom_percent` of machines.yml stands for what does not pack, and a container that is larger than
+a machine fits nowhere. So more machines can never make it worse.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from typing import Any, Literal
 
 from balai.estate import Estate
 from balai.models import Cluster, Tenant
+from balai.models.fleet import GENERAL
 from balai.models.tenant import Service
 from balai.text import say
 
 State = Literal["fits", "degraded", "not"]
-CLASS = "general"  # the machines that tenants' pods run on
 RANK = {"strategis": 0, "tinggi": 1, "rendah": 2}
 BYTES = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 MIB = 2**20
@@ -52,6 +53,10 @@ class Size:
     def times(self, count: int) -> Size:
         """Return it so many times."""
         return Size(self.cpu * count, self.memory * count, self.pods * count)
+
+    def or_more(self, other: Size) -> Size:
+        """Return the larger of both, part by part."""
+        return Size(max(self.cpu, other.cpu), max(self.memory, other.memory), max(self.pods, other.pods))
 
     def beyond(self, bound: Size) -> dict[str, int]:
         """Return by how much it is larger, for each part in which it is."""
@@ -117,27 +122,28 @@ def _on(
 ) -> Iterator[Verdict]:
     room, machine = room_of(estate, cluster, loss), machine_of(estate)
     whole, least = Size(), Size()
-    for tenant in tenants:
-        carries = next(name for name in tenant.clusters if name in left) == cluster.name
-        runs = runs_of(tenant)
-        least += runs
-        whole += agreed(tenant) if carries else runs
-        if not carries:
-            continue
+    for _, equals in groupby(tenants, key=lambda t: RANK[t.category]):
+        carried = []
+        for tenant in equals:
+            runs = runs_of(tenant)
+            carries = next(name for name in tenant.clusters if name in left) == cluster.name
+            least += runs
+            whole += agreed(tenant).or_more(runs) if carries else runs
+            carried += [tenant] if carries else []
         short = whole.beyond(room)
         state: State = "not" if least.beyond(room) else "degraded" if short else "fits"
-        if any(
-            Size(cpu_of(s.resources.cpu), memory_of(s.resources.memory), 1).beyond(machine) for s in tenant.services
-        ):
-            yield Verdict(tenant=tenant.name, loss=loss, cluster=cluster.name, state="not", short=short)
-            continue
-        more = max((math.ceil(n / asdict(machine)[part]) for part, n in short.items()), default=0)
-        yield Verdict(tenant=tenant.name, loss=loss, cluster=cluster.name, state=state, short=short, machines=more)
+        more = max((_up(n, asdict(machine)[part]) for part, n in short.items()), default=0)
+        for tenant in carried:
+            fares = Verdict(
+                tenant=tenant.name, loss=loss, cluster=cluster.name, state=state, short=short, machines=more
+            )
+            too_large = any(_one(service).beyond(machine) for service in tenant.services)
+            yield replace(fares, state="not", machines=0) if too_large else fares
 
 
 def machine_of(estate: Estate) -> Size:
     """Return what one machine of the tenants' class has for pods."""
-    made, share = estate.machines[CLASS], 100 - estate.headroom_percent
+    made, share = estate.machines[GENERAL], 100 - estate.headroom_percent
     return Size(
         cpu=(made.cpu - made.reserved_cpu) * 1000 * share // 100,
         memory=(made.memory_gib - made.reserved_memory_gib) * 1024 * share // 100,
@@ -161,7 +167,9 @@ def words(verdict: Verdict) -> str:
 def room_of(estate: Estate, cluster: Cluster, loss: Loss) -> Size:
     """Return what a cluster has for tenants' pods in a case."""
     hit = loss.rack if loss.data_centre == cluster.data_centre else ""
-    count = sum(n for pool in cluster.pools if pool.machines == CLASS for rack, n in pool.racks.items() if rack != hit)
+    count = sum(
+        n for pool in cluster.pools if pool.machines == GENERAL for rack, n in pool.racks.items() if rack != hit
+    )
     return machine_of(estate).times(count)
 
 
@@ -192,4 +200,9 @@ def memory_of(quantity: str) -> int:
     found = re.fullmatch(r"([0-9]+)([KMGT]i)?", quantity)
     if found is None:
         raise ValueError(f"{quantity} is no amount of memory")
-    return math.ceil(int(found[1]) * BYTES[found[2] or ""] / MIB)
+    return _up(int(found[1]) * BYTES[found[2] or ""], MIB)
+
+
+def _up(amount: int, unit: int) -> int:
+    """Return in how many units an amount fits; without a fraction, which would be wrong for the largest."""
+    return -(-amount // unit)

@@ -15,6 +15,7 @@ KubernetesVersion = Annotated[str, StringConstraints(pattern=r"^1\.[0-9]{1,3}\.[
 Rack = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 VersionState = Literal["preview", "supported", "deprecated", "expired"]
+CONTROL_PLANE, GENERAL = "control-plane", "general"  # the classes that control planes and tenants' pods run on
 DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -30,7 +31,7 @@ class MachineClass(Model):
     name: Name
     cpu: int = Field(ge=1)
     memory_gib: int = Field(ge=1)
-    pods: int = Field(ge=1, le=500)
+    pods: int = Field(ge=2, le=500)  # half of them may be headroom, and none left would be no machine
     reserved_cpu: int = Field(ge=0)
     reserved_memory_gib: int = Field(ge=0)
 
@@ -39,6 +40,10 @@ class MachineClass(Model):
         if self.reserved_cpu >= self.cpu or self.reserved_memory_gib >= self.memory_gib:
             raise ValueError("reserved_cpu and reserved_memory_gib should leave something of the machine to its pods")
         return self
+
+
+def _given_twice(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 class Machines(Model):
@@ -53,11 +58,20 @@ class Machines(Model):
     headroom_percent: int = Field(ge=0, le=50)
     classes: list[MachineClass] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _each_is_one_and_those_that_clusters_need_are_there(self) -> Machines:
+        names = [machines.name for machines in self.classes]
+        if twice := _given_twice(names):
+            raise ValueError(f"class {', '.join(twice)} stands here twice, and only one can be meant")
+        if missing := [name for name in (CONTROL_PLANE, GENERAL) if name not in names]:
+            raise ValueError(f"class {', '.join(missing)} is missing: control planes and tenants' pods run on these")
+        return self
+
 
 class Image(Model):
-    """What machines start from."""
+    """What machines start from; its address has the form that Cluster API is told to take."""
 
-    url: Text
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9:/._-]{3,190}$")]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -91,6 +105,12 @@ class Kubernetes(Model):
 
     note: Text
     releases: list[Release] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _each_version_stands_once(self) -> Kubernetes:
+        if twice := _given_twice([release.version for release in self.releases]):
+            raise ValueError(f"version {', '.join(twice)} stands here twice, and only one can be meant")
+        return self
 
 
 class Isolated(Model):
