@@ -156,10 +156,12 @@ def words(verdict: Verdict) -> str:
         return say("fit_nowhere", case=case, tenant=verdict.tenant)
     if not verdict.machines:
         return say("fit_too_large", case=case, tenant=verdict.tenant)
-    key = "fit_is_degraded" if verdict.state == "degraded" else "fit_does_not"
     units = {"cpu": "m", "memory": " MiB", "pods": " pods"}
     short = ", ".join(f"{part} {amount}{units[part]}" for part, amount in verdict.short.items())
-    return say(key, case=case, tenant=verdict.tenant, cluster=verdict.cluster, short=short, machines=verdict.machines)
+    values = {"case": case, "tenant": verdict.tenant, "cluster": verdict.cluster, "short": short}
+    if verdict.state == "degraded":
+        return say("fit_is_degraded", **values, machines=verdict.machines)
+    return say("fit_does_not", **values, machines=verdict.machines)
 
 
 def room_of(estate: Estate, cluster: Cluster, loss: Loss) -> Size:
