@@ -99,9 +99,7 @@ def fit(estate: Estate, loss: Loss) -> list[Verdict]:
     left = {
         c.name: c
         for c in estate.clusters.values()
-        if c.status == "active"
-        and (loss.rack or c.data_centre != loss.data_centre)
-        and not estate.data_centres[c.data_centre].isolated
+        if c.status == "active" and (loss.rack or c.data_centre != loss.data_centre)
     }
     tenants = sorted(
         (t for t in estate.tenants.values() if t.status != "decommissioning"),
@@ -160,10 +158,10 @@ def words(verdict: Verdict) -> str:
         return say("fit_too_large", case=case, tenant=verdict.tenant)
     units = {"cpu": "m", "memory": " MiB", "pods": " pods"}
     short = ", ".join(f"{part} {amount}{units[part]}" for part, amount in verdict.short.items())
-    told = {"case": case, "tenant": verdict.tenant, "cluster": verdict.cluster, "short": short}
+    values = {"case": case, "tenant": verdict.tenant, "cluster": verdict.cluster, "short": short}
     if verdict.state == "degraded":
-        return say("fit_is_degraded", **told, machines=verdict.machines)
-    return say("fit_does_not", **told, machines=verdict.machines)
+        return say("fit_is_degraded", **values, machines=verdict.machines)
+    return say("fit_does_not", **values, machines=verdict.machines)
 
 
 def room_of(estate: Estate, cluster: Cluster, loss: Loss) -> Size:

@@ -104,6 +104,31 @@ def test_what_is_committed_since_counts_as_what_is_not(project: Path) -> None:
     assert found() == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("name", "stacks"),
+    [
+        ("inventories/clusters/cikarang.yml", ("fleet.cikarang",)),
+        ("inventories/data_centres/batam.yml", ("fleet.cikarang",)),
+        ("inventories/kubernetes.yml", ("fleet.cikarang",)),
+        ("balai/fleet/node/kubelet.yml", ("fleet.cikarang",)),
+        ("inventories/tenants/pajak.yml", ()),
+        ("README.md", ()),
+    ],
+)
+def test_clusters_that_cannot_be_rendered_yet_are_affected_by_whatever_they_are_made_of(
+    project: Path, name: str, stacks: tuple[str, ...]
+) -> None:
+    """The reason stands in the rendering on both sides alike: compared, nothing would ever have changed."""
+    write(project / "rendered/data_centres/cikarang/fleet.yml", "# Cannot be made yet: no image\n")
+    write(project / "rendered/data_centres/batam/fleet.yml", "---\n")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "not yet")
+
+    write(project / name, "changed\n")
+
+    assert found() == (stacks, ())
+
+
 def test_what_only_looks_like_a_change_affects_nothing(project: Path) -> None:
     path = project / "rendered/clusters/cikarang/foundation.yml"
     path.write_text("other\n")
