@@ -17,7 +17,7 @@ import pulumi_kubernetes as k8s
 
 from balai import addressing
 from balai.components import Foundation, PublicService, TenantSpace
-from balai.components.fleet import Fleet, deletion, fleet_gate
+from balai.components.fleet import Fleet, fleet_gate
 from balai.components.gate import gate
 from balai.components.guard import guard
 from balai.components.tenant_space import TenantSpaceArgs, tenant_namespace
@@ -76,10 +76,6 @@ def declare(stack: str, estate: Estate) -> None:
 
 def fleet(estate: Estate, place: DataCentre, stack: str) -> None:
     """Declare the clusters of one data centre."""
-    for cluster in estate.clusters.values():
-        ending = cluster.data_centre == place.name and cluster.status == "decommissioning"
-        if ending and (why := deletion(estate, stack, cluster.name)):
-            raise pulumi.RunError(" ".join(why))
     for loss in losses(estate):
         if lost := [verdict.tenant for verdict in fit(estate, loss) if verdict.state == "not"]:
             case = say("fit_without", what=loss) if str(loss) else say("fit_now")

@@ -9,11 +9,13 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from balai.components.gate import gate
+from balai.components.guard import Refused
 from balai.estate import Estate
 from balai.fleet import keys
 from balai.fleet.approvals import approved
 from balai.fleet.clusters import fleet_objects, namespace_of
-from balai.fleet.gates import refusals, skips
+from balai.fleet.gates import expired, refusals, skips
+from balai.fleet.touch import tenants_under
 from balai.models import DataCentre
 from balai.text import say
 
@@ -44,11 +46,10 @@ class Fleet(pulumi.ComponentResource):
         for part in (parts[:-1], parts[-1:]):  # the templates, then the class that names them
             before += [_resource(item, pulumi.ResourceOptions(parent=self, depends_on=list(before))) for item in part]
         for item in clusters:
-            # Protected: what deletes a cluster is never only a line that is gone from a file.
+            # Not protected: the gate asks before a deletion, and a run without this program has no gate and is stopped.
             options = pulumi.ResourceOptions(
                 parent=self,
                 depends_on=before,
-                protect=True,
                 custom_timeouts=pulumi.CustomTimeouts(create=PATIENCE, update=PATIENCE, delete=PATIENCE),
             )
             _resource(item, options)
@@ -86,20 +87,26 @@ def fleet_gate(estate: Estate, place: DataCentre, stack: str) -> None:
             return why
         return []
 
-    gate(ask, first=lambda args: _keys(place, args))
+    gate(ask, first=lambda args: _first(estate, place, args))
 
 
-def _keys(place: DataCentre, args: pulumi.ResourceHookArgs) -> None:
+def _first(estate: Estate, place: DataCentre, args: pulumi.ResourceHookArgs) -> None:
     kind, _, name = args.name.partition("-")
-    if kind == "Cluster" and not pulumi.runtime.is_dry_run():
+    if kind != "Cluster":
+        return
+    if why := expired(estate, estate.clusters[name]):
+        raise Refused(why)
+    if not pulumi.runtime.is_dry_run():
         keys.ensure(place.management_context, namespace_of(place), name)
 
 
 def deletion(estate: Estate, stack: str, name: str) -> list[str]:
     """Return why a cluster may not be deleted, in words; nothing when two people have allowed it."""
-    declared = estate.clusters.get(name)
-    if declared is None:
+    if name not in estate.clusters:
         return [say("gate_gone", cluster=name)]
+    why = refusals(estate, stack)
+    if standing := [tenant.name for tenant in tenants_under(estate, f"foundation.{name}")]:
+        why.append(say("gate_stood_on", cluster=name, tenants=", ".join(standing)))
     if "deletion" not in approved(stack, datetime.datetime.now(datetime.UTC)):
-        return [say("gate_deletion", cluster=name, stack=stack)]
-    return []
+        why.append(say("gate_deletion", cluster=name, stack=stack))
+    return why

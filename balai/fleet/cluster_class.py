@@ -24,7 +24,10 @@ NODE = Path(__file__).with_name("node")
 API = "cluster.x-k8s.io/v1beta2"
 BOOTSTRAP = "bootstrap.cluster.x-k8s.io/v1beta2"
 KUBEADM = "controlplane.cluster.x-k8s.io/v1beta2"
-CIPHERS = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
+# For TLS 1.2, by either kind of certificate: kubeadm's own keys are RSA. TLS 1.3 has ciphers of its own.
+CIPHERS = ",".join(
+    f"TLS_ECDHE_{key}_WITH_AES_{size}" for size in ("128_GCM_SHA256", "256_GCM_SHA384") for key in ("ECDSA", "RSA")
+)
 ON_MACHINE = "/etc/kubernetes/balai"
 PATCHES = "/etc/kubernetes/patches"
 FILES = {  # on a machine of a control plane, by the file beside this module

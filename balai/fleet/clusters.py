@@ -57,6 +57,19 @@ def _at_most(count: int) -> int:
     return max(1, count * REPLACED_PERCENT // 100)
 
 
+def _spare(estate: Estate, place: DataCentre, rack: str, machines: str) -> int:
+    """Return how many machines of a class in a rack no cluster has."""
+    pools = [pool for c in estate.clusters.values() if c.data_centre == place.name for pool in c.pools]
+    taken = sum(pool.racks.get(rack, 0) for pool in pools if pool.machines == machines)
+    return place.racks[rack].get(machines, 0) - taken
+
+
+def _one_by_one(*, spare: int) -> Json:
+    """A machine is replaced by a spare one before it goes; where the rack has none, it goes first and comes back."""
+    surge = min(spare, 1)
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": 1 - surge}}
+
+
 def topology(estate: Estate, cluster: Cluster, place: DataCentre, class_name: str, made: str) -> Json:
     """Return the Cluster object of one cluster."""
     workers = [
@@ -66,6 +79,7 @@ def topology(estate: Estate, cluster: Cluster, place: DataCentre, class_name: st
             "replicas": count,
             "failureDomain": rack,
             "healthCheck": {"remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": _at_most(count)}}},
+            "rollout": {"strategy": _one_by_one(spare=_spare(estate, place, rack, pool.machines))},
             "variables": {"overrides": [{"name": "rack", "value": rack}]},
         }
         for pool in cluster.pools

@@ -128,16 +128,24 @@ def _machines(
     if "window" not in allowed and not any(is_open(window, local) for window in cluster.windows):
         opens = f"{next_opening(cluster, local):%Y-%m-%d %H:%M} {zone.key}"
         yield say("gate_window", cluster=cluster.name, opens=opens, stack=stack, touch=touch(estate, [stack]).words)
-    release = estate.releases[cluster.kubernetes]
-    if release.state(local.date()) == "expired":
-        better = [v for v, r in estate.releases.items() if r.state(local.date()) == "supported"]
-        yield say(
-            "gate_expired",
-            cluster=cluster.name,
-            version=cluster.kubernetes,
-            day=release.expires,
-            better=", ".join(better) or "-",
-        )
+    if why := expired(estate, cluster, now):
+        yield why
+
+
+def expired(estate: Estate, cluster: Cluster, now: datetime.datetime | None = None) -> str:
+    """Return why a cluster may not be made of, or kept on, its version; "" while it may."""
+    zone = ZoneInfo(estate.data_centres[cluster.data_centre].timezone)
+    today, release = (now or datetime.datetime.now(zone)).astimezone(zone).date(), estate.releases[cluster.kubernetes]
+    if release.state(today) != "expired":
+        return ""
+    better = ", ".join(v for v, r in estate.releases.items() if r.state(today) == "supported")
+    return say(
+        "gate_expired",
+        cluster=cluster.name,
+        version=cluster.kubernetes,
+        day=release.expires,
+        better=better or "-",
+    )
 
 
 def skips(old: str, new: str) -> bool:

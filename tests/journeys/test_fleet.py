@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def unchanged(fleet: Fleet) -> Iterator[None]:
         path.write_bytes(content)
     after = fleet.cluster()["metadata"]
     assert (after["uid"], after["generation"]) == (before["uid"], before["generation"])
+
+
+def up_with_approval(fleet: Fleet, *allows: str) -> subprocess.CompletedProcess[str]:
+    """Bring the clusters up once with what the lab's two people allow, and take their word back."""
+    approvals.give([STACK], allows)
+    try:
+        done: subprocess.CompletedProcess[str] = fleet.up(BALAI_APPROVALS=str(approvals.FOLDER))
+    finally:
+        shutil.rmtree(approvals.FOLDER / "fleet-uji")
+    return done
 
 
 def test_make_up_has_brought_both_data_centres_clusters_up(balai) -> None:
@@ -218,13 +229,7 @@ def test_two_people_can_allow_what_a_window_refuses(fleet: Fleet) -> None:
     day = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=3)).strftime("%a").lower()
     fleet.change("clusters/uji.yml", "days: [mon, tue, wed, thu, fri, sat, sun]", f"days: [{day}]")
     fleet.change("clusters/uji.yml", "a: 1", "a: 2")
-    approvals.give([STACK])
-    try:
-        done = fleet.up(BALAI_APPROVALS=str(approvals.FOLDER))
-    finally:
-        for path in (approvals.FOLDER / "fleet-uji").iterdir():
-            path.unlink()
-        (approvals.FOLDER / "fleet-uji").rmdir()
+    done = up_with_approval(fleet, "window")
     fleet.change("clusters/uji.yml", f"days: [{day}]", "days: [mon, tue, wed, thu, fri, sat, sun]")
 
     assert done.returncode == 0, done.stdout
@@ -334,3 +339,21 @@ def test_an_export_that_was_killed_leaves_no_cluster_held_still(fleet: Fleet, ru
     assert done.returncode == 0, done.stderr
     assert "paused" not in fleet.cluster()["spec"]
     assert not list(Path("/dev/shm").glob("balai-seed-*")), "nothing of it is left in memory"
+
+
+def test_a_cluster_ends_by_its_status_and_two_people_when_nobody_stands_on_it_any_more(fleet: Fleet) -> None:
+    destroyed = fleet.pulumi("destroy", "--yes", "--skip-preview")
+    fleet.change("clusters/uji.yml", "status: active", "status: decommissioning\nstatus_reason: a test asks for it")
+    stood_on = up_with_approval(fleet, "deletion")
+    before = len(fleet.machines())
+    fleet.change("tenants/hukum.yml", "clusters: [uji]", "clusters: [cikarang]")
+
+    done, again = up_with_approval(fleet, "deletion"), fleet.up()
+
+    assert destroyed.returncode != 0, "a run without the program has no gate"
+    assert stood_on.returncode == 1
+    assert "hukum still stand on it" in stood_on.stdout
+    assert before > 0
+    assert done.returncode == 0, done.stdout
+    assert not fleet.machines()
+    assert again.returncode == 0, "its file may stay"

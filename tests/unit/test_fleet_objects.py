@@ -16,7 +16,7 @@ from balai import addressing
 from balai.errors import DataError
 from balai.estate import Estate, load_estate
 from balai.fleet import cluster_class, infrastructure, keys
-from balai.fleet.clusters import done_when, fleet_objects, namespace_of
+from balai.fleet.clusters import done_when, fleet_objects, namespace_of, topology
 from balai.fleet.infrastructure import SETTING
 from balai.fleet.naming import named
 from balai.models import Cluster, DataCentre
@@ -328,3 +328,15 @@ def test_a_data_centre_s_infrastructure_is_one_that_there_is() -> None:
 
     assert kinds <= infrastructure.INFRASTRUCTURES.keys()
     assert "in-memory" not in kinds, "a data centre's machines are never simulated"
+
+
+def test_a_machine_of_a_full_rack_goes_before_its_successor_comes() -> None:
+    full = PLACE.model_copy(update={"racks": {**PLACE.racks, "a": {**PLACE.racks["a"], "general": 2}}})
+    estate = replace(ESTATE, data_centres={**ESTATE.data_centres, PLACE.name: full})
+
+    made = topology(estate, ESTATE.clusters["cikarang"], full, "balai-1", "in-memory")
+
+    pools = made["spec"]["topology"]["workers"]["machineDeployments"]
+    rolling = {pool["name"]: pool["rollout"]["strategy"]["rollingUpdate"] for pool in pools}
+    assert rolling["general-a"] == {"maxSurge": 0, "maxUnavailable": 1}
+    assert rolling["general-b"] == {"maxSurge": 1, "maxUnavailable": 0}

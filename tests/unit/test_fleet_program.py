@@ -14,6 +14,7 @@ import pytest
 
 from balai.components import fleet as component
 from balai.components.fleet import deletion, fleet_gate
+from balai.components.guard import Refused
 from balai.estate import Estate, load_estate
 from balai.fleet import status
 from balai.fleet.clusters import fleet_objects
@@ -103,20 +104,37 @@ def test_a_class_that_no_cluster_is_of_any_more_goes_without_asking(ask: Ask, as
     assert asked == []
 
 
-def test_a_cluster_is_deleted_only_when_two_people_said_so(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_is_deleted_only_when_nobody_stands_on_it_and_two_people_said_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    empty = replace(ended(), tenants={})
     for allowed in ((), ("freeze", "window")):
         allow(monkeypatch, *allowed)
-        (said,) = ask("delete", change("Cluster-cikarang", inputs()))
+        (said,) = deletion(empty, STACK, "cikarang")
         assert "Cluster cikarang is not deleted: fleet.cikarang needs the approval of two people" in said
 
     allow(monkeypatch, "deletion")
-    assert ask("delete", change("Cluster-cikarang", inputs())) == []
+    assert deletion(empty, STACK, "cikarang") == []
+    (said,) = deletion(ended(), STACK, "cikarang")
+    assert said.startswith("Cluster cikarang is not deleted: hukum, identitas")
 
 
 def test_two_people_s_word_for_one_data_centre_deletes_nothing_in_another(monkeypatch: pytest.MonkeyPatch) -> None:
     allow(monkeypatch, "deletion")
 
-    assert len(deletion(ended(), "fleet.batam", "cikarang")) == 1
+    (said,) = deletion(replace(ended(), tenants={}), "fleet.batam", "cikarang")
+
+    assert "needs the approval of two people" in said
+
+
+def test_a_cluster_is_not_made_of_a_version_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = ESTATE.releases["1.37.2"].model_copy(update={"expires": "2026-11-01"})
+    monkeypatch.setattr(component.keys, "ensure", lambda *_: pytest.fail("a key was made"))
+
+    with pytest.raises(Refused, match=r"Kubernetes 1\.37\.2 ended on 2026-11-01"):
+        component._first(
+            replace(ESTATE, releases={**ESTATE.releases, "1.37.2": over}), PLACE, change("Cluster-cikarang")
+        )
 
 
 def test_a_cluster_whose_file_is_gone_is_not_deleted_whoever_allowed_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,13 +199,10 @@ def test_the_program_declares_the_namespace_the_class_and_every_cluster_of_its_d
     ]
 
 
-def test_a_cluster_that_is_to_end_stops_the_program_until_two_people_said_so(program: Any) -> None:
-    refused, nothing = program("window", "decommissioning")
+def test_a_cluster_that_is_to_end_is_not_declared_and_stops_no_other(program: Any) -> None:
+    """Whether it may go is asked by the hook before its deletion, so a file that stays afterwards is in nobody's way."""
+    made, said = program("", "decommissioning")
 
-    assert "needs the approval of two people" in refused
-    assert nothing == []
-
-    made, said = program("deletion", "decommissioning")
     assert [item["kind"] for item in made] == ["Namespace"]
     assert said[0].startswith("now, these do not fit: hukum, pajak-banyuwangi, pemda-banyuwangi.")
 
