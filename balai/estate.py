@@ -38,6 +38,7 @@ from balai.models import (
 from balai.models.place import Agencies
 from balai.reading import problem, table, unknown, wrong
 from balai.sites import INVENTORIES, enrolment_folder, enrolment_of, screen_problems, site_problems, wiring_problems
+from balai.tenancy import circles, quota_problems, tenant_problems
 from balai.yamlfile import Document
 
 _M = TypeVar("_M", bound=Model)
@@ -91,7 +92,12 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
         found: dict[str, _M] = {}
         if not (root / name).is_dir():
             problems.append(problem(root / name, "there is no such folder", "Restore it; an empty one may be empty."))
+        stems: dict[str, str] = {}
         for path in sorted((root / name).glob("*")):
+            if (other := stems.setdefault(path.name.casefold(), path.name)) != path.name:
+                bound = f"the name differs from {other} only in case, and is the same on many machines"
+                problems.append(problem(path, bound, "Choose another name, in small letters."))
+                continue
             if path.suffix != ".yml":
                 problems.append(problem(path, "the name should end in .yml", "Rename the file, or move it away."))
                 continue
@@ -100,11 +106,7 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
         return found
 
     regions = {r.code: r for r in collect(lambda: table(Region, root / "regions.csv"))}
-    agencies = {
-        a.name: a
-        for found in collect(lambda: load(Agencies, yamlfile.read(root / "agencies.yml")))
-        for a in found.agencies
-    }
+    agencies = {a.name: a for found in collect(lambda: _agencies(root, documents)) for a in found.agencies}
     ledger = {e.site: e.index for e in collect(lambda: table(LedgerEntry, root / "addresses.csv"))}
     calendar = collect(lambda: _calendar(root, documents))
     sizes = collect(lambda: load(Sizes, yamlfile.read(root / "site_sizes.yml")))
@@ -141,6 +143,16 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
 def _flows(root: Path, documents: dict[str, Document]) -> list[Flow]:
     documents["Flows"] = yamlfile.read(root / "flows.yml")
     return load(Flows, documents["Flows"]).flows
+
+
+def _agencies(root: Path, documents: dict[str, Document]) -> Agencies:
+    document = documents["Agencies"] = yamlfile.read(root / "agencies.yml")
+    found = load(Agencies, document)
+    names = [agency.name for agency in found.agencies]
+    if again := [n for n, name in enumerate(names) if name in names[:n]]:
+        bound = "another agency of the list has it already"
+        raise DataError([wrong(document, ("agencies", n, "name"), names[n], bound, "Keep one of them.") for n in again])
+    return found
 
 
 def _calendar(root: Path, documents: dict[str, Document]) -> Calendar:
@@ -200,8 +212,16 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
     )
     yield from _shared(documents, "DataCentre", {d.name: str(d.index) for d in estate.data_centres.values()}, "index")
     yield from _shared(documents, "Tenant", {t.name: t.group for t in estate.tenants.values()}, "group")
+    for n, agency in enumerate(estate.agencies.values()):
+        if agency.region and len(agency.region) == 5 and agency.region not in estate.regions:
+            path = ("agencies", n, "region")
+            yield unknown(documents["Agencies"], path, agency.region, "region", list(estate.regions))
     for tenant in estate.tenants.values():
-        yield from _tenant_problems(estate, tenant, documents[f"Tenant:{tenant.name}"])
+        document = documents[f"Tenant:{tenant.name}"]
+        yield from _tenant_problems(estate, tenant, document)
+        yield from tenant_problems(tenant, document)
+        yield from quota_problems(tenant, document, estate.clusters, estate.machines, estate.headroom_percent)
+    yield from circles(estate.tenants, documents)
     yield from _flow_problems(estate, documents["Flows"])
 
 

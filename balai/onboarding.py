@@ -21,7 +21,7 @@ from pydantic import Field, StringConstraints
 
 from balai import addressing, yamlfile
 from balai.errors import DataError, shown
-from balai.estate import load_estate
+from balai.estate import Estate, load_estate
 from balai.models import LedgerEntry, Model, Region, load
 from balai.models.base import Duration, Name, OrUnknown, RegionCode, Text
 from balai.models.place import Agencies
@@ -213,15 +213,29 @@ def checked(root: Path, change: Change) -> SiteView | None:
     Raises:
         DataError: The estate would not be right; problems name the files that would be written.
     """
+    return _judged(root, change)[1]
+
+
+def checked_estate(root: Path, change: Change) -> Estate:
+    """
+    Return the estate as it would be, from a copy of the inventories.
+
+    Raises:
+        DataError: It would not be right; problems name the files that would be written.
+    """
+    return _judged(root, change)[0]
+
+
+def _judged(root: Path, change: Change) -> tuple[Estate, SiteView | None]:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "inventories"
         shutil.copytree(root, copy)
         for path, text in change.files.items():
             (copy / path).write_text(text)
         try:
-            load_estate(copy)
+            estate = load_estate(copy)
             site = copy / "sites" / f"{change.name}.yml"
-            return load_site(site) if f"sites/{site.name}" in change.files else None
+            return estate, load_site(site) if f"sites/{site.name}" in change.files else None
         except DataError as error:
             there, here = shown(copy), shown(root)
             raise DataError([replace(p, file=p.file.replace(there, here)) for p in error.problems]) from None
