@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from balai.errors import EnvironmentFault
 from balai.estate import Estate
+from balai.fleet import erasure
 from balai.lifecycle import standing
 from balai.text import say
 
@@ -51,7 +52,8 @@ class StackResult:
 
 def stacks_of(estate: Estate, cluster: str) -> list[list[str]]:
     """Return the stacks of a cluster in layers; a layer needs the one before it."""
-    tenants = [f"tenant.{cluster}.{t.name}" for t in estate.tenants_of(cluster) if standing(t).may_change]
+    named = {f"tenant.{cluster}.{tenant.name}": tenant for tenant in estate.tenants_of(cluster)}
+    tenants = [name for name, t in named.items() if standing(t).may_change or erasure.may_go(estate, t, name)]
     return [[f"foundation.{cluster}"], tenants]
 
 
@@ -62,7 +64,14 @@ def fleets_of(data_centres: Iterable[str]) -> list[list[str]]:
 
 def remarks(estate: Estate, cluster: str) -> list[str]:
     """Return what has to be said of tenants of a cluster that are held still, or soon will be."""
-    return [words for tenant in estate.tenants_of(cluster) if (words := standing(tenant).words)]
+    found = []
+    for tenant in estate.tenants_of(cluster):
+        words = [standing(tenant).words]
+        if tenant.status == "decommissioning":
+            why = erasure.refusals(estate, tenant, f"tenant.{cluster}.{tenant.name}")
+            words += why or [say("end_may_go", tenant=tenant.name)]
+        found.append(" ".join(dict.fromkeys(word for word in words if word)))
+    return [words for words in found if words]
 
 
 def abandoned(estate: Estate, cluster: str) -> list[StackResult]:

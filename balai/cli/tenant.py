@@ -12,6 +12,7 @@ from balai import deciding, onboarding
 from balai.errors import BalaiError, shown
 from balai.estate import Estate, load_estate
 from balai.fleet import fit as fitting
+from balai.fleet.erasure import Erasure
 from balai.lifecycle import standing
 from balai.models import Model
 from balai.models.lifecycle import Amounts, Decision, Used
@@ -142,6 +143,21 @@ def show(name: str, as_json: bool) -> None:
             click.echo(say("request_decided", date=asked.decided.date, by=by, given=given, reason=reason))
         else:
             click.echo(say("request_undecided"))
+
+
+@tenant.command()
+@click.argument("name")
+@_dry
+def erased(name: str, dry_run: bool) -> None:
+    """Put on record that a tenant is gone from each of its clusters, by its certificates and by a look at them."""
+    estate = load_estate(INVENTORIES)
+    if name not in estate.tenants:
+        raise BalaiError(say("tenant_unknown", tenant=name, known=", ".join(estate.tenants)))
+    ended = estate.tenants[name]
+    going = [Erasure(tenant=ended, cluster=estate.clusters[cluster]) for cluster in ended.clusters]
+    proof = {one.cluster.name: one.finish() for one in going}
+    _written(deciding.erased(INVENTORIES, name, max(one.erased_on() for one in going), proof), dry_run)
+    click.echo(say("end_certified", tenant=name, clusters=", ".join(proof)))
 
 
 def _written(change: onboarding.Change, dry_run: bool) -> Estate:
