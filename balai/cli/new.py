@@ -10,15 +10,19 @@ from typing import Any
 import click
 import yaml
 
-from balai import onboarding, yamlfile
+from balai import onboarding, scaffold, yamlfile
 from balai.errors import DataError, shown
 from balai.models import Region
 from balai.models.base import load
 from balai.models.place import Agencies
+from balai.pages import TEMPLATES
 from balai.reading import table
+from balai.rules.lens import SUBJECTS
 from balai.sites import INVENTORIES, SiteView
 from balai.text import say
 from balai.yamlfile import Document
+
+PROJECT = TEMPLATES.parent
 
 
 @click.group()
@@ -65,6 +69,63 @@ def tenant(answers: Path, dry_run: bool) -> None:
     onboarding.checked(root, change)
     if _written(root, change, dry_run=dry_run, ask=False):
         click.echo(say("new_tenant_next", tenant=change.name))
+
+
+@new.command()
+@click.argument("name")
+@click.option("--purpose", help="What it does, in one short sentence without a full stop.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+def role(name: str, purpose: str | None, dry_run: bool) -> None:
+    """Begin an Ansible role that holds to every convention: it installs packages and writes one configuration file."""
+    document = _document({"name": name, "purpose": purpose or click.prompt(say("new_purpose"))})
+    _placed(scaffold.role(PROJECT, document), say("new_role_next", role=name), dry_run)
+
+
+@new.command()
+@click.argument("name")
+@click.option("--subject", help="What it is about: podspec, service, ingress, …; it decides the kinds of object.")
+@click.option("--field", help="Field of the object, or of the pod spec where there is one: spec.type.")
+@click.option("--good", help="A value that is right, and is meant where the field is missing.")
+@click.option("--bad", help="The value that is refused.")
+@click.option("--control", help="Control that it helps to prove; `balai controls` lists them.")
+@click.option("--why", help="Why it stands.")
+@click.option("--title-id", help="Title in Indonesian: the secure state.")
+@click.option("--title-en", help="Title in English.")
+@click.option("--severity", help="low, medium (by default), high or critical.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+def rule(name: str, dry_run: bool, **given: str | None) -> None:
+    """
+    Begin a rule about one field, with cases that pass and fail; what is not given is asked.
+
+    `balai new rule service_not_external --subject service --field spec.type --good ClusterIP --bad ExternalName`
+    """
+    said: dict[str, Any] = {"name": name, **{key: value for key, value in given.items() if value is not None}}
+    for key in ("subject", "field", "good", "bad", "control", "why"):
+        if key not in said:
+            known = ", ".join(subject for subject, seen in SUBJECTS.items() if not seen.together)
+            questions = {
+                "subject": say("new_rule_subject", known=known),
+                "field": say("new_rule_field"),
+                "good": say("new_rule_good"),
+                "bad": say("new_rule_bad"),
+                "control": say("new_rule_control"),
+                "why": say("new_rule_why"),
+            }
+            said[key] = click.prompt(questions[key])
+    for key in ("good", "bad"):  # true and 2 are what YAML takes them for
+        said[key] = yamlfile.parse(said[key], key).data
+    _placed(scaffold.rule(PROJECT, _document(said)), say("new_rule_next"), dry_run)
+
+
+def _placed(made: scaffold.Made, following: str, dry_run: bool) -> None:
+    for name, text in made.files.items():
+        click.echo(f"\n{name}\n" + "\n".join(f"  {line}" for line in text.splitlines()))
+    if dry_run:
+        click.echo(say("new_not_written"))
+        return
+    scaffold.write(made)
+    click.echo(say("new_written", files=shown(made.folder)))
+    click.echo(following)
 
 
 def _written(root: Path, change: onboarding.Change, *, dry_run: bool, ask: bool) -> bool:
