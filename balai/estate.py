@@ -38,8 +38,8 @@ from balai.models import (
 from balai.models.place import Agencies
 from balai.reading import problem, table, unknown, wrong
 from balai.sites import INVENTORIES, enrolment_folder, enrolment_of, screen_problems, site_problems, wiring_problems
-from balai.tenancy import circles, quota_problems, tenant_problems
-from balai.yamlfile import Document
+from balai.tenancy import circles, host_problems, quota_problems, tenant_problems
+from balai.yamlfile import Document, Path_
 
 _M = TypeVar("_M", bound=Model)
 CONTROL_PLANE = "control-plane"  # the class of machines that control planes are made of
@@ -196,7 +196,7 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
             yield unknown(document, ("name",), site.name, "site of addresses.csv", list(estate.ledger))
         for n, code in enumerate(site.regions):
             if len(code) == 5 and code not in estate.regions:
-                yield unknown(document, ("regions", n), code, "region", list(estate.regions))
+                yield _no_region(estate, document, ("regions", n), code, site.title)
         for n, office in enumerate(site.offices):
             if office.agency not in estate.agencies:
                 yield unknown(document, ("offices", n, "agency"), office.agency, "agency", list(estate.agencies))
@@ -214,15 +214,24 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
     yield from _shared(documents, "Tenant", {t.name: t.group for t in estate.tenants.values()}, "group")
     for n, agency in enumerate(estate.agencies.values()):
         if agency.region and len(agency.region) == 5 and agency.region not in estate.regions:
-            path = ("agencies", n, "region")
-            yield unknown(documents["Agencies"], path, agency.region, "region", list(estate.regions))
+            yield _no_region(estate, documents["Agencies"], ("agencies", n, "region"), agency.region, agency.title)
     for tenant in estate.tenants.values():
         document = documents[f"Tenant:{tenant.name}"]
         yield from _tenant_problems(estate, tenant, document)
         yield from tenant_problems(tenant, document)
         yield from quota_problems(tenant, document, estate.clusters, estate.machines, estate.headroom_percent)
     yield from circles(estate.tenants, documents)
+    yield from host_problems(estate.tenants, estate.ledger, documents)
     yield from _flow_problems(estate, documents["Flows"])
+
+
+def _no_region(estate: Estate, document: Document, path: Path_, code: str, title: str) -> Problem:
+    """Return the problem of a code that no region has; where a title names the region, with its code of today."""
+    named = [region for region in estate.regions.values() if region.name in title]
+    if not named:
+        return unknown(document, path, code, "region", list(estate.regions))
+    now = max(named, key=lambda region: len(region.name))
+    return wrong(document, path, code, "there is no such region", f"{now.name} has the code {now.code!r}: write that.")
 
 
 def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iterable[Problem]:
@@ -233,7 +242,8 @@ def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iter
         if not path.is_file() or not path.is_relative_to(estate.root.resolve()):
             yield unknown(document, ("manifests", n), name, "file below the inventories", [])
     if tenant.region and tenant.region not in estate.regions:
-        yield unknown(document, ("region",), tenant.region, "region", list(estate.regions))
+        owner = estate.agencies.get(tenant.owner)
+        yield _no_region(estate, document, ("region",), tenant.region, owner.title if owner else "")
     for n, name in enumerate(tenant.clusters):
         if name not in estate.clusters:
             yield unknown(document, ("clusters", n), name, "cluster", list(estate.clusters))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from balai.capacity import CLASS, Size, cpu_of, machine_size, machines_of, memory_of
@@ -24,6 +24,15 @@ def tenant_problems(tenant: Tenant, document: Document) -> Iterator[Problem]:
             yield wrong(document, ("services", n, "name"), name, bound, "Choose another.")
     yield from _requests(tenant, document)
     yield from _end(tenant, document)
+
+
+def host_problems(
+    tenants: Mapping[str, Tenant], malls: Collection[str], documents: Mapping[str, Document]
+) -> Iterator[Problem]:
+    """Yield the tenants whose name is a mall's: both would be called by the same host name."""
+    for name in sorted(tenants.keys() & set(malls)):
+        bound = "a mall has the name, and both would be called by the same host name"
+        yield wrong(documents[f"Tenant:{name}"], ("name",), name, bound, "Choose another.")
 
 
 def _requests(tenant: Tenant, document: Document) -> Iterator[Problem]:
