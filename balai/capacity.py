@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import asdict, dataclass
 
 from balai.models import Cluster, MachineClass
+from balai.models.fleet import GENERAL
 
-CLASS = "general"  # the machines that tenants' pods run on
 BYTES = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 MIB = 2**20
 
@@ -27,6 +26,10 @@ class Size:
     def times(self, count: int) -> Size:
         """Return it so many times."""
         return Size(self.cpu * count, self.memory * count, self.pods * count)
+
+    def or_more(self, other: Size) -> Size:
+        """Return the larger of both, part by part."""
+        return Size(max(self.cpu, other.cpu), max(self.memory, other.memory), max(self.pods, other.pods))
 
     def beyond(self, bound: Size) -> dict[str, int]:
         """Return by how much it is larger, for each part in which it is."""
@@ -47,7 +50,7 @@ def machine_size(made: MachineClass, headroom_percent: int) -> Size:
 def machines_of(cluster: Cluster, without: str = "") -> int:
     """Return how many machines a cluster has for tenants' pods, one of its racks left out."""
     return sum(
-        n for pool in cluster.pools if pool.machines == CLASS for rack, n in pool.racks.items() if rack != without
+        n for pool in cluster.pools if pool.machines == GENERAL for rack, n in pool.racks.items() if rack != without
     )
 
 
@@ -61,4 +64,9 @@ def memory_of(quantity: str) -> int:
     found = re.fullmatch(r"([0-9]+)([KMGT]i)?", quantity)
     if found is None:
         raise ValueError(f"{quantity} is no amount of memory")
-    return math.ceil(int(found[1]) * BYTES[found[2] or ""] / MIB)
+    return rounded_up(int(found[1]) * BYTES[found[2] or ""], MIB)
+
+
+def rounded_up(amount: int, unit: int) -> int:
+    """Return in how many units an amount fits; without a fraction, which would be wrong for the largest."""
+    return -(-amount // unit)

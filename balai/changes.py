@@ -24,6 +24,8 @@ from balai.fleet.touch import Touch, touch
 ROOT = Path(__file__).resolve().parents[1]
 # What every mall runs, beside the variables that are rendered of it.
 EVERY_SITE = ("roles", "site.yml", "ansible_collections", "balai/onsite", "ansible.cfg")
+# What clusters are made of: while something of it is unknown their objects cannot be made, nor compared.
+EVERY_FLEET = ("inventories/clusters", "inventories/data_centres", "inventories/kubernetes.yml", "balai/fleet")
 
 
 class UnknownRevision(BalaiError):  # noqa: N818 - the words are what it refuses
@@ -71,9 +73,12 @@ def since(revision: str) -> Affected:
         finally:
             _git("worktree", "remove", "--force", str(before), fault="the old tree cannot be removed")
         differing = set(_differing(old, new))
+        unmade = {str(p.relative_to(new)) for p in new.glob("data_centres/*/fleet.yml") if p.read_bytes()[:1] == b"#"}
+    if _touched(commit, EVERY_FLEET):
+        differing |= unmade
     stacks = {stack for name in differing if (stack := _stack_of(name))}
     sites = {Path(name).parts[1] for name in differing if name.startswith("sites/")}
-    if subprocess.run(["git", "diff", "--quiet", commit, "--", *EVERY_SITE], cwd=ROOT, check=False).returncode:
+    if _touched(commit, EVERY_SITE):
         sites |= {name for name, site in estate.sites.items() if site.status == "active"}
     return Affected(
         stacks=tuple(sorted(stacks)), sites=tuple(sorted(sites)), touch=touch(estate, sorted(stacks), sorted(sites))
@@ -110,8 +115,19 @@ def _render(tree: Path, out: Path) -> None:
         raise EnvironmentFault(f"{tree.name} cannot be rendered: {done.stderr.strip()[-300:]}")
 
 
+def _touched(commit: str, paths: tuple[str, ...]) -> bool:
+    """Tell whether something below these paths is another since a commit, or is new and not committed yet."""
+    changed = _git("diff", "--name-only", commit, "--", *paths, fault="the changes cannot be listed")
+    return bool(
+        changed or _git("ls-files", "--others", "--exclude-standard", "--", *paths, fault="new files cannot be listed")
+    )
+
+
 def _git(*words: str, fault: str) -> str:
-    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise EnvironmentFault("git must be on PATH for this.") from error
     if done.returncode != 0:
         raise UnknownRevision(f"{fault}. {done.stderr.strip()}".strip())
     return done.stdout.strip()

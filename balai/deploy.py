@@ -1,8 +1,9 @@
 """
 Stacks in order and side by side, by the Pulumi Automation API.
 
-Pulumi itself knows no order between stacks. Here foundations come before tenants, two independent
-stacks run at a time, and what a killed run left (a lock, pending operations) is taken up again.
+Pulumi itself knows no order between stacks. Here a data centre's clusters come before their foundations, and those
+before their tenants; two independent stacks run at a time, what stands on one that failed is not tried, and what a
+killed run left (a lock, pending operations) is taken up again.
 """
 
 from __future__ import annotations
@@ -57,9 +58,20 @@ def stacks_of(estate: Estate, cluster: str) -> list[list[str]]:
     return [[f"foundation.{cluster}"], tenants]
 
 
-def fleets_of(data_centres: Iterable[str]) -> list[list[str]]:
-    """Return the stacks of data centres' clusters, as layers."""
-    return [[f"fleet.{name}" for name in data_centres]]
+def layers_of(estate: Estate, data_centres: Iterable[str], clusters: Iterable[str]) -> list[list[str]]:
+    """Return the stacks of data centres and of clusters in layers; a layer needs the one before it."""
+    of_clusters = [stacks_of(estate, name) for name in clusters]
+    merged = [[name for layers in of_clusters for name in layers[n]] for n in (0, 1)]
+    return [layer for layer in ([f"fleet.{name}" for name in data_centres], *merged) if layer]
+
+
+def ground_of(estate: Estate, stack: str) -> str:
+    """Return the stack that another one stands on, "" for one that stands on none."""
+    layer, _, rest = stack.partition(".")
+    cluster = rest.partition(".")[0]
+    if layer == "tenant":
+        return f"foundation.{cluster}"
+    return f"fleet.{estate.clusters[cluster].data_centre}" if layer == "foundation" else ""
 
 
 def remarks(estate: Estate, cluster: str) -> list[str]:
@@ -101,10 +113,19 @@ def abandoned(estate: Estate, cluster: str) -> list[StackResult]:
 
 
 def deploy(
-    layers: list[list[str]], action: Action = "up", on_result: Callable[[StackResult], None] = lambda _: None
+    layers: list[list[str]],
+    action: Action = "up",
+    on_result: Callable[[StackResult], None] = lambda _: None,
+    ground: Callable[[str], str] = lambda _: "",
 ) -> list[StackResult]:
     """
-    Bring stacks up (or preview them), layer by layer; a failed layer stops the ones after it.
+    Bring stacks up (or preview them), layer by layer.
+
+    Args:
+        layers: Names of the stacks; a layer begins when the one before it has ended.
+        action: What to do with each.
+        on_result: Called with each result as it comes.
+        ground: Returns the stack that one stands on; when that one failed, the other is not tried.
 
     Raises:
         EnvironmentFault: Pulumi, its backend or its passphrase is missing.
@@ -113,14 +134,23 @@ def deploy(
     _import_all()
     _remove_torn_sidecars()
     results: list[StackResult] = []
+    failed: set[str] = set()
+
+    def one(name: str) -> StackResult:
+        below = ground(name)
+        # A preview goes on: it shows everything that is wrong, and changes nothing.
+        if action == "up" and below in failed:
+            return StackResult(stack=name, changes={}, seconds=0, error=say("stack_waits", ground=below))
+        return _run(name, action)
+
     for layer in layers:
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            for result in pool.map(lambda name: _run(name, action), layer):
+            done = []
+            for result in pool.map(one, layer):
                 on_result(result)
-                results.append(result)
-        # A preview goes on: it shows everything that is wrong, and changes nothing.
-        if action == "up" and any(result.error for result in results):
-            break
+                done.append(result)
+        failed |= {result.stack for result in done if result.error}
+        results += done
     return results
 
 

@@ -7,6 +7,7 @@ estate is read where names of one file have to be checked against another.
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -35,14 +36,15 @@ from balai.models import (
     Tenant,
     load,
 )
+from balai.models.fleet import CONTROL_PLANE
 from balai.models.place import Agencies
+from balai.models.tenant import Quota, Resources
 from balai.reading import problem, table, unknown, wrong
 from balai.sites import INVENTORIES, enrolment_folder, enrolment_of, screen_problems, site_problems, wiring_problems
 from balai.tenancy import circles, host_problems, quota_problems, tenant_problems
 from balai.yamlfile import Document, Path_
 
 _M = TypeVar("_M", bound=Model)
-CONTROL_PLANE = "control-plane"  # the class of machines that control planes are made of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,6 +249,10 @@ def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iter
     for n, name in enumerate(tenant.clusters):
         if name not in estate.clusters:
             yield unknown(document, ("clusters", n), name, "cluster", list(estate.clusters))
+        if name in tenant.clusters[:n]:
+            bound = "it stands here already, and nothing is its own standby"
+            yield wrong(document, ("clusters", n), name, bound, "Name another, or leave it out.")
+    yield from _quantity_problems(tenant, document)
     for n, reach in enumerate(tenant.reaches):
         other = estate.tenants.get(reach.tenant)
         if other is None:
@@ -255,15 +261,29 @@ def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iter
             yield unknown(document, ("reaches", n, "service"), reach.service, f"service of {other.name}", names)
 
 
+def _quantity_problems(tenant: Tenant, document: Document) -> Iterable[Problem]:
+    """Yield amounts of cores in a unit of memory, and the other way round: each alone looks like a quantity."""
+    asked: list[tuple[tuple[str | int, ...], Quota | Resources]] = [(("quota",), tenant.quota)]
+    asked += [(("services", n, "resources"), service.resources) for n, service in enumerate(tenant.services)]
+    for where, amounts in asked:
+        if amounts.cpu.endswith("i"):
+            fix = "Write cores: 2, or 500m for half of one."
+            yield wrong(document, (*where, "cpu"), amounts.cpu, "cores have no unit of memory", fix)
+        if amounts.memory.endswith("m"):
+            bound = "m is a thousandth, and of cores alone"
+            yield wrong(document, (*where, "memory"), amounts.memory, bound, "Write memory: 512Mi, or 4Gi.")
+
+
 def fleet_problems(estate: Estate, documents: dict[str, Document]) -> Iterable[Problem]:
     """Yield what is wrong with data centres, clusters and freezes, each seen against the others."""
-    classes = list(estate.machines)
     for place in estate.data_centres.values():
         document = documents[f"DataCentre:{place.name}"]
         for rack, machines in place.racks.items():
-            for name in machines.keys() - estate.machines.keys():
-                yield unknown(document, ("racks", rack, name), name, "class of machines.yml", classes)
+            for name in sorted(machines.keys() - estate.machines.keys()):
+                yield unknown(document, ("racks", rack, name), name, "class of machines.yml", list(estate.machines))
     taken: Counter[tuple[str, str, str]] = Counter()
+    endpoints: dict[tuple[str, int], str] = {}
+    management = {place.management_context: place.name for place in estate.data_centres.values()}
     for cluster in estate.clusters.values():
         document, home = documents[f"Cluster:{cluster.name}"], estate.data_centres.get(cluster.data_centre)
         if cluster.kubernetes not in estate.releases:
@@ -271,33 +291,60 @@ def fleet_problems(estate: Estate, documents: dict[str, Document]) -> Iterable[P
             yield unknown(document, ("kubernetes",), cluster.kubernetes, what, list(estate.releases))
         if home is None:
             yield unknown(document, ("data_centre",), cluster.data_centre, "data centre", list(estate.data_centres))
-            continue
-        here = sum(machines.get(CONTROL_PLANE, 0) for machines in home.racks.values())
-        if cluster.control_planes > here:
-            bound = f"{home.name} has {here} machines of class {CONTROL_PLANE}"
-            yield wrong(document, ("control_planes",), cluster.control_planes, bound, "Ask for fewer.")
+        first = endpoints.setdefault((cluster.data_centre, cluster.index), cluster.name)
+        if first != cluster.name:
+            bound = f"{first} has it already, and with it the address of its API server"
+            yield wrong(document, ("index",), cluster.index, bound, "Give it one of its own.")
+        if cluster.kubeconfig_context in management:
+            bound = f"it is the management cluster's of {management[cluster.kubeconfig_context]}"
+            yield wrong(document, ("kubeconfig_context",), cluster.kubeconfig_context, bound, "Give it one of its own.")
         for n, pool in enumerate(cluster.pools):
-            where = ("pools", n)
             if pool.name in [other.name for other in cluster.pools[:n]]:
-                yield wrong(document, (*where, "name"), pool.name, "another pool has it already", "Choose another.")
+                bound = "another pool has it already"
+                yield wrong(document, ("pools", n, "name"), pool.name, bound, "Choose another.")
             if pool.machines not in estate.machines:
-                yield unknown(document, (*where, "machines"), pool.machines, "class of machines.yml", classes)
-            for rack, count in pool.racks.items():
-                if rack not in home.racks:
-                    yield unknown(document, (*where, "racks", rack), rack, f"rack of {home.name}", list(home.racks))
-                    continue
-                there = home.racks[rack].get(pool.machines, 0)
-                before = taken[home.name, rack, pool.machines]
-                taken[home.name, rack, pool.machines] += count
-                if before + count > there:
-                    bound = f"rack {rack} has {there} machines of class {pool.machines}, and {before} are taken"
-                    fix = f"Ask for {max(there - before, 0)}, or put machines into data_centres/{home.name}.yml."
-                    yield wrong(document, (*where, "racks", rack), count, bound, fix)
+                what = "class of machines.yml"
+                yield unknown(document, ("pools", n, "machines"), pool.machines, what, list(estate.machines))
+        if home:
+            yield from _room_problems(estate, cluster, home, taken, document)
+    yield from _freeze_problems(estate, documents["Calendar"])
+
+
+def _room_problems(
+    estate: Estate, cluster: Cluster, home: DataCentre, taken: Counter[tuple[str, str, str]], document: Document
+) -> Iterable[Problem]:
+    """Yield where a cluster wants more machines than are left; what it takes is added to what others have `taken`."""
+    for n, pool in enumerate(cluster.pools):
+        for rack, count in pool.racks.items():
+            where = ("pools", n, "racks", rack)
+            if rack not in home.racks:
+                yield unknown(document, where, rack, f"rack of {home.name}", list(home.racks))
+                continue
+            there = home.racks[rack].get(pool.machines, 0)
+            before = taken[home.name, rack, pool.machines]
+            taken[home.name, rack, pool.machines] += count
+            if before + count > there and pool.machines in estate.machines:  # another is said once, at its name
+                bound = f"rack {rack} has {there} machines of class {pool.machines}, and {before} are taken"
+                fix = f"Ask for {max(there - before, 0)}, or put machines into data_centres/{home.name}.yml."
+                yield wrong(document, where, count, bound, fix)
+    # In which rack a control plane's machine stands, nobody chooses.
+    there = sum(machines.get(CONTROL_PLANE, 0) for machines in home.racks.values())
+    before = sum(count for (name, _, kind), count in taken.items() if (name, kind) == (home.name, CONTROL_PLANE))
+    taken[home.name, "", CONTROL_PLANE] += cluster.control_planes
+    if before + cluster.control_planes > there:
+        bound = f"{home.name} has {there} machines of class {CONTROL_PLANE}, and {before} are taken"
+        yield wrong(document, ("control_planes",), cluster.control_planes, bound, "Ask for fewer.")
+
+
+def _freeze_problems(estate: Estate, document: Document) -> Iterable[Problem]:
     for n, freeze in enumerate(estate.calendar.freezes):
         for m, name in enumerate(freeze.tenants):
             if name not in estate.tenants:
-                path = ("freezes", n, "tenants", m)
-                yield unknown(documents["Calendar"], path, name, "tenant", list(estate.tenants))
+                yield unknown(document, ("freezes", n, "tenants", m), name, "tenant", list(estate.tenants))
+        after = datetime.date.fromisoformat(f"2024-{freeze.last}") + datetime.timedelta(days=1)  # a leap year
+        if f"{after:%m-%d}" == freeze.first:
+            bound = f"with first {freeze.first} it never ends: no day of the year would be left for a change"
+            yield wrong(document, ("freezes", n, "last"), freeze.last, bound, "Choose an earlier day.")
 
 
 def _flow_problems(estate: Estate, document: Document) -> Iterable[Problem]:

@@ -225,7 +225,9 @@ def _hubs(folder: Path, root: Path) -> Iterator[tuple[Hub, addressing.DataCentre
         if not path.exists():
             known = [other.stem for other in path.parent.glob("*.yml")]
             raise DataError([unknown(document, ("hubs", n, "data_centre"), hub.data_centre, "data centre", known)])
-        yield hub, addressing.data_centre(load(DataCentre, yamlfile.read(path)).index)
+        place = load(DataCentre, yamlfile.read(path))
+        if place.isolated is None:
+            yield hub, addressing.data_centre(place.index)
 
 
 _OWN = "Give each machine a name, a card and a place of its own, in the file of its own mall."

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from balai.capacity import CLASS, Size, cpu_of, machine_size, machines_of, memory_of
+from balai.capacity import Size, cpu_of, machine_size, machines_of, memory_of
 from balai.errors import Problem
 from balai.models import Cluster, MachineClass, Tenant
-from balai.models.lifecycle import Amounts, Decision, Erased, Escrow, kept_until
+from balai.models.fleet import GENERAL
+from balai.models.lifecycle import Amounts, Decision, Erased, Escrow, in_units, kept_until
 from balai.reading import wrong
 from balai.yamlfile import Document
 
@@ -90,20 +91,21 @@ def quota_problems(
     headroom_percent: int,
 ) -> Iterator[Problem]:
     """Yield the parts of a tenant's quota that are more than a whole cluster of it has for everybody."""
-    if CLASS not in machines or tenant.status == "decommissioning":
+    quota = tenant.quota
+    if GENERAL not in machines or tenant.status == "decommissioning" or not in_units(quota.cpu, quota.memory):
         return
-    one = machine_size(machines[CLASS], headroom_percent)
-    asked = Size(cpu_of(tenant.quota.cpu), memory_of(tenant.quota.memory), tenant.quota.pods)
+    one = machine_size(machines[GENERAL], headroom_percent)
+    asked = Size(cpu_of(quota.cpu), memory_of(quota.memory), quota.pods)
     units = {"cpu": "m", "memory": "Mi", "pods": ""}
     for cluster in (clusters[name] for name in tenant.clusters if name in clusters):
         room = one.times(machines_of(cluster))
-        for part in asked.beyond(room):
+        for part in asked.beyond(room) if room.pods else ():  # a cluster without machines is a problem of its own
             most = f"{getattr(room, part)}{units[part]}"
             bound = f"the whole of cluster {cluster.name} has {most} for tenants"
             fix = (
                 f"Ask for less, or put machines into clusters/{cluster.name}.yml; `balai fleet fit` shows what is free."
             )
-            yield wrong(document, ("quota", part), getattr(tenant.quota, part), bound, fix)
+            yield wrong(document, ("quota", part), getattr(quota, part), bound, fix)
 
 
 def circles(tenants: Mapping[str, Tenant], documents: Mapping[str, Document]) -> Iterator[Problem]:

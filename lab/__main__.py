@@ -24,12 +24,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from balai.deploy import fleets_of, stacks_of
+from balai.deploy import layers_of
 from balai.errors import BalaiError, EnvironmentFault
 from balai.estate import load_estate
 from balai.sites import INVENTORIES
 from lab import (
     approvals,
+    capacity,
     control_plane,
     gateway,
     images,
@@ -79,6 +80,7 @@ def up() -> int:
         summary.step("Control plane", lambda: _control_plane(kept))
         summary.step("Management cluster", lambda: _management(kept))
         summary.step("Node", lambda: _node(kept))
+        summary.step("Second data centre", lambda: _standby(kept))
         network.make(machines.NETNS)
         summary.step("Hosts of the mall", lambda: ", ".join(host.name for host in machines.start()))
         summary.step("Ways out", internet.up)
@@ -122,6 +124,8 @@ def status() -> int:
     """Print which daemons and hosts run; return 0 when all do, 3 otherwise."""
     names = [
         *control_plane.TENANTS.names,
+        *control_plane.STANDBY.names,
+        f"{control_plane.STANDBY.prefix}kwok",
         *management.names(),
         *node.DAEMONS,
         *(f"host-{host.name}" for host in [*machines.hosts(), *machines.visitors()]),
@@ -169,13 +173,26 @@ def _control_plane(kept: dict[str, Any]) -> str:
 
 def _management(kept: dict[str, Any]) -> str:
     kept["management"] = management.start(kept["tools"])
-    pki.join(state.KUBECONFIG, [control_plane.TENANTS.kubeconfig, management.plane().kubeconfig])
     return f"Cluster API {kept['tools']['clusterctl'].tool.version} at {management.plane().server}"
 
 
 def _node(kept: dict[str, Any]) -> str:
     node.start(kept["tools"], kept["images"], kept["cluster"])
-    return f"{node.NAME} Ready, and {node.FAKE_NODES} KWOK nodes"
+    return f"{node.NAME} Ready, and {capacity.RACKS} KWOK nodes"
+
+
+def _standby(kept: dict[str, Any]) -> str:
+    plane = control_plane.STANDBY
+    cluster = control_plane.start_plane(plane, kept["tools"])
+    capacity.start(plane, kept["tools"], cluster, control_plane.GROUP, real_beside=False)
+    names = capacity.names(plane)
+    processes.wait_for(
+        "Capacity of the second data centre",
+        lambda: all(capacity.ready(cluster, name) for name in names),
+        seconds=60,
+        alive=[f"{plane.prefix}kwok"],
+    )
+    return f"Kubernetes at {plane.server}, and {len(names)} KWOK nodes"
 
 
 def _environment(tools: dict[str, toolchain.Found]) -> dict[str, str]:
@@ -201,10 +218,12 @@ def _environment(tools: dict[str, toolchain.Found]) -> dict[str, str]:
             f"operator-{tenant.name}",
             [tenant.group],
         )
+    planes = (control_plane.TENANTS, control_plane.STANDBY, management.plane())
+    pki.join(state.KUBECONFIG, [plane.kubeconfig for plane in planes])
     _keep_stack_settings_apart()
     estate = load_estate()
-    stacks = [*fleets_of(estate.data_centres), *stacks_of(estate, CLUSTER)]
-    allowed = approvals.give([name for layer in stacks for name in layer])
+    layers = layers_of(estate, estate.data_centres, estate.clusters)
+    allowed = approvals.give([name for layer in layers for name in layer])
     here = Path(sys.executable).parent
     settings = {
         "PATH": f"{binaries}:{here}:{os.environ['PATH']}:{plugins.install()}",
@@ -264,7 +283,7 @@ def _clusters(env: dict[str, str]) -> str:
 
 
 def _stacks(env: dict[str, str]) -> str:
-    return _bring_up(["--cluster", CLUSTER], env)
+    return _bring_up([word for name in load_estate().clusters for word in ("--cluster", name)], env)
 
 
 def _bring_up(what: list[str], env: dict[str, str]) -> str:

@@ -40,7 +40,7 @@ class Plane:
         prefix: What its daemons' names and its files begin with.
         port: Of its API server, on the node's address.
         etcd: First of two ports of its etcd, on loopback.
-        manager: Port of its controller manager, on loopback.
+        manager: Port of its controller manager, on loopback; of its scheduler and of KWOK, where it has them, likewise.
         daemons: Those that it has, in the order in which they start.
     """
 
@@ -50,6 +50,8 @@ class Plane:
     port: int
     etcd: int
     manager: int
+    scheduler: int
+    kwok: int
     daemons: tuple[str, ...]
 
     @property
@@ -69,7 +71,26 @@ class Plane:
 
 
 TENANTS = Plane(
-    contexts=("cikarang",), authority="cluster", prefix="", port=6443, etcd=2379, manager=10257, daemons=DAEMONS
+    contexts=("cikarang",),
+    authority="cluster",
+    prefix="",
+    port=6443,
+    etcd=2379,
+    manager=10257,
+    scheduler=10259,
+    kwok=10247,
+    daemons=DAEMONS,
+)
+STANDBY = Plane(  # the other data centre's: real, with nodes that are only capacity
+    contexts=("batam",),
+    authority="batam",
+    prefix="batam-",
+    port=6445,
+    etcd=2579,
+    manager=10457,
+    scheduler=10459,
+    kwok=10447,
+    daemons=DAEMONS,
 )
 
 
@@ -250,4 +271,10 @@ def _scheduler(plane: Plane, authority: pki.Authority) -> list[str | Path]:
     config = pki.kubeconfig(
         state.PKI / f"{plane.prefix}scheduler.kubeconfig", plane.server, authority, "system:kube-scheduler"
     )
-    return [f"--kubeconfig={config}", "--bind-address=127.0.0.1", "--profiling=false", "--leader-elect=false"]
+    return [
+        f"--kubeconfig={config}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={plane.scheduler}",
+        "--profiling=false",
+        "--leader-elect=false",
+    ]

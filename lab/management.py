@@ -85,6 +85,8 @@ def plane() -> Plane:
         port=6444,
         etcd=2479,
         manager=10357,
+        scheduler=10359,
+        kwok=10347,
         daemons=("etcd", "kube-apiserver", "kube-controller-manager"),
     )
 

@@ -1,5 +1,5 @@
 """
-One real node (containerd, runc, CNI bridge, kubelet, kube-proxy) and KWOK nodes for capacity.
+One real node (containerd, runc, CNI bridge, kubelet, kube-proxy), beside nodes that are only capacity.
 
 The node runs in the data centre's network namespace and in a mount namespace of its own: when its
 last process ends, no mount is left. Its bridge does not enforce NetworkPolicy; the audit says so.
@@ -9,26 +9,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from balai import addressing
 from balai.errors import EnvironmentFault
-from balai.kube import APPLY, ApiError, Cluster
-from lab import control_plane, pki, processes, state
+from balai.kube import Cluster
+from lab import capacity, control_plane, pki, processes, state
 from lab.images import Image
 from lab.toolchain import Found
 
 NAME = "cikarang-node-1"
-FAKE_NODES = 3
 GROUP = "node"
-STAGES = Path(__file__).with_name("kwok_stages.yml")
 SOCKET = state.RUN / "containerd.sock"
-REGION = "id-cikarang"
 DAEMONS = ("containerd", "kubelet", "kube-proxy", "kwok")
 POD_RANGE = next(addressing.PODS.subnets(new_prefix=24))
-FAKE_PODS = list(addressing.PODS.subnets(new_prefix=16))[1]
 
 
 def start(tools: dict[str, Found], images: dict[str, Image], cluster: Cluster) -> None:
@@ -40,22 +35,14 @@ def start(tools: dict[str, Found], images: dict[str, Image], cluster: Cluster) -
     _containerd(paths, home, images)
     _kubelet(paths, home, authority)
     _kube_proxy(paths, home, authority)
-    _kwok(paths, authority, cluster)
-    names = [NAME, *(f"cikarang-kwok-{n}" for n in range(1, FAKE_NODES + 1))]
+    capacity.start(control_plane.TENANTS, tools, cluster, GROUP, real_beside=True)
+    names = [NAME, *capacity.names(control_plane.TENANTS)]
     processes.wait_for(
         "A Ready node",
-        lambda: all(_ready(cluster, name) for name in names),
+        lambda: all(capacity.ready(cluster, name) for name in names),
         seconds=90,
         alive=["kubelet", "containerd", "kwok"],
     )
-
-
-def _ready(cluster: Cluster, name: str) -> bool:
-    try:
-        status = cluster.request("GET", f"/api/v1/nodes/{name}").get("status") or {}
-    except ApiError:
-        return False
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or [])
 
 
 def _containerd(paths: dict[str, Path], home: Path, images: dict[str, Image]) -> None:
@@ -198,16 +185,12 @@ def _kubelet(paths: dict[str, Path], home: Path, authority: pki.Authority) -> No
             f"--root-dir={home}/kubelet",
             f"--hostname-override={NAME}",
             f"--node-ip={control_plane.NODE}",
-            "--node-labels=" + ",".join(f"{key}={value}" for key, value in _place("rack-1").items()),
+            "--node-labels="
+            + ",".join(f"{key}={value}" for key, value in capacity.labels("cikarang", "rack-1").items()),
         ],
         group=GROUP,
         netns=control_plane.NETNS,
     )
-
-
-def _place(rack: str) -> dict[str, str]:
-    """Return the labels that say where a node stands."""
-    return {"topology.kubernetes.io/region": REGION, "topology.kubernetes.io/zone": f"{REGION}-{rack}"}
 
 
 def _kube_proxy(paths: dict[str, Path], home: Path, authority: pki.Authority) -> None:
@@ -234,41 +217,3 @@ def _kube_proxy(paths: dict[str, Path], home: Path, authority: pki.Authority) ->
         ),
     )
     processes.ensure("kube-proxy", [paths["kube-proxy"], f"--config={config}"], group=GROUP, netns=control_plane.NETNS)
-
-
-def _kwok(paths: dict[str, Path], authority: pki.Authority, cluster: Cluster) -> None:
-    config = pki.kubeconfig(state.PKI / "kwok.kubeconfig", control_plane.SERVER, authority, "kwok", ["system:masters"])
-    for number in range(1, FAKE_NODES + 1):
-        _apply_fake_node(cluster, f"cikarang-kwok-{number}")
-    processes.ensure(
-        "kwok",
-        [
-            paths["kwok"],
-            f"--kubeconfig={config}",
-            f"--cidr={FAKE_PODS}",
-            "--server-address=127.0.0.1:10247",
-            "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
-            "--node-lease-duration-seconds=40",
-            f"--config={STAGES}",
-        ],
-        group=GROUP,
-        netns=control_plane.NETNS,
-        env={"HOME": str(state.RUN)},
-    )
-
-
-def _apply_fake_node(cluster: Cluster, name: str) -> None:
-    resources = {"cpu": "64", "memory": "256Gi", "pods": "110"}
-    node: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": name,
-            "annotations": {"kwok.x-k8s.io/node": "fake"},
-            "labels": {"type": "kwok", "kubernetes.io/hostname": name, **_place(f"rack-{name.rpartition('-')[2]}")},
-        },
-        "spec": {"taints": [{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]},
-        "status": {"capacity": resources, "allocatable": resources},
-    }
-    path = f"/api/v1/nodes/{name}"
-    cluster.request("PATCH", f"{path}?fieldManager=lab&force=true", node, content_type=APPLY)

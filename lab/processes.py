@@ -189,7 +189,7 @@ def unmount_below(folder: Path) -> None:
         subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
 
 
-def run(argv: list[str | Path], *, sentence: str) -> str:
+def run(argv: list[str | Path], *, sentence: str, cwd: Path | None = None) -> str:
     """
     Run a command of the machine and return what it printed.
 
@@ -198,7 +198,7 @@ def run(argv: list[str | Path], *, sentence: str) -> str:
     """
     if shutil.which(str(argv[0])) is None:
         raise EnvironmentFault(f"{sentence}: {argv[0]} is missing; run `make tools`.")
-    done = subprocess.run(list(map(str, argv)), capture_output=True, text=True, check=False)
+    done = subprocess.run(list(map(str, argv)), capture_output=True, text=True, check=False, cwd=cwd)
     if done.returncode != 0:
         words = " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
         raise EnvironmentFault(f"{sentence}: {words}")

@@ -149,8 +149,9 @@ def _own_objects(estate: Estate, tenant: Tenant) -> list[dict[str, Any]]:
 
 
 def _front(estate: Estate, cluster: Cluster) -> dict[str, Any]:
-    here = addressing.data_centre(estate.data_centres[cluster.data_centre].index)
-    plans = [addressing.mall(estate.ledger[name]) for name in estate.sites]
+    place = estate.data_centres[cluster.data_centre]
+    here = addressing.data_centre(place.index)
+    plans = [addressing.mall(estate.ledger[name]) for name in estate.sites if not place.isolated]
     malls = [network for plan in plans for network in (plan.whole, plan.v6)]
     return gateway_policies(estate.flows, malls, [here.gateways, here.gateways_v6])
 

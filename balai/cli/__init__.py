@@ -22,6 +22,7 @@ VERBS = {
     "render": "stacks",
     "affected": "stacks",
     "fleet": "fleet",
+    "isolate": "isolate",
     "flows": "flows",
     "mall": "mall",
     "new": "new",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import os
 import time
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from rich.table import Table
 from balai.estate import Estate, load_estate
 from balai.fleet import fit as fitting
 from balai.fleet import status
+from balai.fleet.cluster_class import ENCRYPTION
 from balai.fleet.fit import Loss, Verdict
 from balai.text import say
 
@@ -91,6 +94,25 @@ def fit_(lost: tuple[str, ...], as_json: bool) -> int:
     return 1 if any(verdict.state == "not" for verdict in verdicts) else 0
 
 
+@fleet.command("seed")
+@click.argument("data_centre")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True,
+              help="Folder to write; it must be empty, or not there.")  # fmt: skip
+def seed_(data_centre: str, out: Path) -> None:
+    """Write what makes the first management cluster of DATA_CENTRE with kubeadm, and say what to do with it."""
+    from balai.fleet import first
+
+    estate = load_estate()
+    _known((data_centre,), estate)
+    if out.exists() and any(out.iterdir()):
+        raise click.BadParameter(f"{out} is not empty; name a folder of its own")
+    today = datetime.datetime.now(datetime.UTC).date()
+    for path, text in first.seed_files(estate, estate.data_centres[data_centre], today).items():
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        (out / path).write_text(text)
+    click.echo(say("seed_written", path=out, place=data_centre, encryption=ENCRYPTION, config=first.CONFIG))
+
+
 @fleet.command("export")
 @click.argument("data_centre")
 @click.option("--recipient", "recipients", multiple=True, required=True, help="age public key; two at least.")
@@ -118,6 +140,25 @@ def restore(data_centre: str, source: Path, identity: Path) -> None:
     _known((data_centre,), estate)
     made = seed.restore(estate.data_centres[data_centre], source, identity)
     click.echo(say("seed_restored", clusters=", ".join(made.clusters), objects=made.objects, made=made.made))
+
+
+@fleet.command()
+@click.argument("cluster")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True,
+              help="File to write, for its owner's eyes alone; it must not be there.")  # fmt: skip
+def kubeconfig(cluster: str, out: Path) -> None:
+    """Write the administrator's kubeconfig of CLUSTER, for the hour in which nobody can sign in."""
+    estate = load_estate()
+    if cluster not in estate.clusters:
+        raise click.UsageError(f"there is no cluster {cluster!r}; choose from {', '.join(estate.clusters)}")
+    text = status.kubeconfig(estate, estate.clusters[cluster])
+    try:
+        handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise click.BadParameter(f"{out} cannot be written: {error.strerror}") from None
+    with os.fdopen(handle, "w") as stream:
+        stream.write(text)
+    click.echo(say("fleet_kubeconfig", cluster=cluster, path=out))
 
 
 def _tell(cases: list[Loss], verdicts: list[Verdict]) -> None:

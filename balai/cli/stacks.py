@@ -1,59 +1,57 @@
-"""`balai up` and `balai preview`: the stacks of a cluster or of a data centre, in order and side by side."""
+"""`balai up` and `balai preview`: stacks of data centres and clusters, in order and side by side."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
+from collections.abc import Collection, Iterator
 from itertools import chain
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from balai.deploy import Action, StackResult, abandoned, deploy, fleets_of, remarks, stacks_of
-from balai.estate import load_estate
+from balai.deploy import Action, StackResult, abandoned, deploy, ground_of, layers_of, remarks
+from balai.errors import BalaiError
+from balai.estate import Estate, load_estate
 from balai.fleet.touch import touch
 from balai.text import say
 
+LOOK_EVERY = 2.0  # seconds between two looks at clusters that are being made
+
 
 def _run(
-    action: Action, cluster: str | None, data_centres: tuple[str, ...], tenants: tuple[str, ...], as_json: bool
+    action: Action, clusters: tuple[str, ...], data_centres: tuple[str, ...], tenants: tuple[str, ...], as_json: bool
 ) -> int:
     estate = load_estate()
-    if bool(cluster) == bool(data_centres) or (data_centres and tenants):
-        raise click.UsageError(
-            "name one of --cluster, with its tenants, and --data-centre, for its clusters themselves"
-        )
-    named, known = ((cluster,), estate.clusters) if cluster else (data_centres, estate.data_centres)
-    if strange := [name for name in named if name not in known]:
-        raise click.BadParameter(f"there is no {', '.join(map(repr, strange))}; choose from {', '.join(known)}")
-    layers = stacks_of(estate, cluster) if cluster else fleets_of(data_centres)
+    if tenants and (data_centres or not clusters):
+        raise click.UsageError("--tenant needs --cluster, and goes with no --data-centre")
+    _known(clusters, estate.clusters)
+    _known(data_centres, estate.data_centres)
+    if not clusters and not data_centres:
+        clusters, data_centres = tuple(estate.clusters), tuple(estate.data_centres)
+    layers = layers_of(estate, data_centres, clusters)
     if tenants:
-        wanted = {f"tenant.{cluster}.{name}" for name in tenants}
+        wanted = {f"tenant.{cluster}.{name}" for cluster in clusters for name in tenants}
         if unknown := wanted - set(layers[1]):
             raise click.BadParameter(
                 f"there is no stack {', '.join(sorted(unknown))}; choose from {', '.join(layers[1])}"
             )
         layers[1] = sorted(wanted)
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    ) as progress:
-        task = progress.add_task(f"{action} {', '.join(map(str, named))}", total=sum(map(len, layers)))
+    with _progress() as progress:
+        task = progress.add_task(action, total=sum(map(len, layers)))
 
         def tell(result: StackResult) -> None:
             progress.update(task, advance=1, description=result.stack)
 
-        results = deploy(layers, action, tell)
-        if cluster and not tenants:
+        with _watching(progress, estate, data_centres if action == "up" else ()):
+            results = deploy(layers, action, tell, lambda stack: ground_of(estate, stack))
+        for cluster in clusters if not tenants else ():
             results += abandoned(estate, cluster)
-    for words in remarks(estate, cluster) if cluster else ():
+    for words in dict.fromkeys(words for cluster in clusters for words in remarks(estate, cluster)):
         click.echo(words, err=True)
     reach = touch(estate, [r.stack for r in results if r.changed]) if action == "preview" else None
     if as_json:
@@ -71,6 +69,44 @@ def _run(
     return 1 if any(result.error for result in results) else 0
 
 
+def _known(names: Collection[str], known: Collection[str]) -> None:
+    if strange := [name for name in names if name not in known]:
+        raise click.BadParameter(f"there is no {', '.join(map(repr, strange))}; choose from {', '.join(known)}")
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+@contextlib.contextmanager
+def _watching(progress: Progress, estate: Estate, data_centres: Collection[str]) -> Iterator[None]:
+    """Show meanwhile, in a line of its own, how many machines each cluster of data centres has, and what is missing."""
+    if not data_centres or not progress.console.is_terminal:
+        yield
+        return
+    ended = threading.Event()
+    lines: dict[str, TaskID] = {}
+
+    def look() -> None:
+        from balai.fleet import status
+
+        places = [estate.data_centres[name] for name in data_centres]
+        while not ended.wait(LOOK_EVERY):
+            with contextlib.suppress(BalaiError):  # whether it answers is said by the stack itself
+                for row in status.rows(estate, places):
+                    lines[row.name] = lines.get(row.name) or progress.add_task(row.name, total=None)
+                    progress.update(lines[row.name], description=row.progress)
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
 def table(results: list[StackResult]) -> Table:
     """Return the results as a table: objects, how many changed, seconds."""
     made = Table(say("stack"), box=None)
@@ -81,7 +117,12 @@ def table(results: list[StackResult]) -> Table:
     return made
 
 
-_cluster = click.option("--cluster", help="Name of the cluster: its foundation, then its tenants.")
+_cluster = click.option(
+    "--cluster",
+    "clusters",
+    multiple=True,
+    help="Name of a cluster: its foundation, then its tenants; may be given several times.",
+)
 _place = click.option(
     "--data-centre",
     "data_centres",
@@ -97,9 +138,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="The table as JSON.
 @_place
 @_tenant
 @_json
-def up(cluster: str | None, data_centres: tuple[str, ...], tenants: tuple[str, ...], as_json: bool) -> int:
-    """Bring stacks up: a cluster's foundation and then its tenants, or the clusters of a data centre."""
-    return _run("up", cluster, data_centres, tenants, as_json)
+def up(clusters: tuple[str, ...], data_centres: tuple[str, ...], tenants: tuple[str, ...], as_json: bool) -> int:
+    """Bring stacks up: data centres' clusters, their foundations, their tenants; all of them when none is named."""
+    return _run("up", clusters, data_centres, tenants, as_json)
 
 
 @click.command()
@@ -107,9 +148,9 @@ def up(cluster: str | None, data_centres: tuple[str, ...], tenants: tuple[str, .
 @_place
 @_tenant
 @_json
-def preview(cluster: str | None, data_centres: tuple[str, ...], tenants: tuple[str, ...], as_json: bool) -> int:
+def preview(clusters: tuple[str, ...], data_centres: tuple[str, ...], tenants: tuple[str, ...], as_json: bool) -> int:
     """Tell what `up` would change, and what the rules would refuse."""
-    return _run("preview", cluster, data_centres, tenants, as_json)
+    return _run("preview", clusters, data_centres, tenants, as_json)
 
 
 @click.command()

@@ -5,20 +5,22 @@ One folder an approval below `policies/approvals`: `approval.yml`, and beside it
 
     ssh-keygen -Y sign -n balai-approval -f KEY approval.yml && mv approval.yml.sig SIGNER.sig
 
-and checked against `allowed_signers` in the folder above.
+and checked against `allowed_signers` in the folder above, in which a key is one person's: people are counted, no names.
+One that has ended allows nothing, so its signatures are asked for no more: whoever left may have signed it.
 """
 
 from __future__ import annotations
 
 import datetime
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
 from balai import yamlfile
-from balai.errors import DataError, Problem
+from balai.errors import DataError, Problem, shown
 from balai.models.base import Date, Model, Text, load
 from balai.reading import wrong
 from balai.rules.exceptions import WIB, signers
@@ -27,6 +29,7 @@ from balai.yamlfile import Document
 FOLDER = Path(os.environ.get("BALAI_APPROVALS", Path(__file__).resolve().parents[2] / "policies" / "approvals"))
 NAMESPACE = "balai-approval"
 PEOPLE, DAYS = 2, 14
+_LINE = re.compile(r"^\s*(?P<people>\"[^\"]*\"|[^\s#]\S*)\s.*?(?P<key>AAAA[0-9A-Za-z+/=]{16,})")  # of allowed_signers
 What = Literal["freeze", "window", "deletion"]
 
 
@@ -47,15 +50,18 @@ class Approval(Model):
     expires: Date
 
 
-def load_approvals(folder: Path = FOLDER, stack: str = "") -> tuple[Approval, ...]:
+def load_approvals(
+    folder: Path = FOLDER, stack: str = "", now: datetime.datetime | None = None
+) -> tuple[Approval, ...]:
     """
     Return every approval (of one stack), those that have ended too.
 
     Raises:
-        DataError: One is wrong, lasts too long, or is not signed by two people.
+        DataError: One is wrong, lasts too long, or is not signed by two people; or somebody has two names.
         EnvironmentFault: There is no ssh-keygen.
     """
-    problems: list[Problem] = []
+    today = (now or datetime.datetime.now(WIB)).astimezone(WIB).date().isoformat()
+    problems = _double(folder / "allowed_signers")
     found: list[Approval] = []
     for path in sorted(folder.glob("*/approval.yml")):
         try:
@@ -66,7 +72,7 @@ def load_approvals(folder: Path = FOLDER, stack: str = "") -> tuple[Approval, ..
             continue
         if stack not in ("", approval.stack):
             continue
-        problems += _wrong(approval, path, document)
+        problems += _wrong(approval, path, document, today)
         found.append(approval)
     if problems:
         raise DataError(problems)
@@ -75,31 +81,49 @@ def load_approvals(folder: Path = FOLDER, stack: str = "") -> tuple[Approval, ..
 
 def approved(stack: str, now: datetime.datetime, approvals: tuple[Approval, ...] | None = None) -> frozenset[str]:
     """Return what people have allowed for a stack at a time."""
-    given = load_approvals(stack=stack) if approvals is None else approvals
+    given = load_approvals(FOLDER, stack, now) if approvals is None else approvals
     return frozenset(what for approval in given if _holds(approval, stack, now) for what in approval.allows)
 
 
 def holding(stack: str, what: What, now: datetime.datetime, folder: Path) -> list[Approval]:
     """Return the approvals of a folder that allow something for a stack at a time."""
-    return [a for a in load_approvals(folder, stack) if what in a.allows and _holds(a, stack, now)]
+    return [a for a in load_approvals(folder, stack, now) if what in a.allows and _holds(a, stack, now)]
 
 
 def _holds(approval: Approval, stack: str, now: datetime.datetime) -> bool:
     return approval.stack == stack and approval.requested <= now.astimezone(WIB).date().isoformat() <= approval.expires
 
 
-def _wrong(approval: Approval, path: Path, document: Document) -> list[Problem]:
+def _wrong(approval: Approval, path: Path, document: Document, today: str) -> list[Problem]:
+    found = []
     if approval.id != path.parent.name:
         bound = f"should be the folder's name, {path.parent.name}"
-        return [wrong(document, ("id",), approval.id, bound, "Rename one of the two.")]
-    found = []
+        found.append(wrong(document, ("id",), approval.id, bound, "Rename one of the two."))
     start, end = map(datetime.date.fromisoformat, (approval.requested, approval.expires))
     if not 0 <= (end - start).days <= DAYS:
         bound = f"should be at most {DAYS} days after `requested`"
         found.append(wrong(document, ("expires",), approval.expires, bound, "Choose an earlier day."))
-    signed = signers(path, NAMESPACE)
-    if len(signed) < PEOPLE:
+    if approval.expires >= today and len(signed := signers(path, NAMESPACE)) < PEOPLE:
         bound = f"needs the signatures of {PEOPLE} people in allowed_signers, and has those of: "
-        fix = "Sign the file as docs/team.md shows; a change after signing voids it."
+        fix = "Sign the file as docs/clusters.md shows; a change after signing voids it."
         found.append(wrong(document, ("id",), approval.id, bound + (", ".join(signed) or "nobody"), fix))
+    return found
+
+
+def _double(allowed: Path) -> list[Problem]:
+    """Return where a key has a second name, or a pattern for one: its owner alone would be two people."""
+    owners: dict[str, str] = {}
+    found = []
+    lines = allowed.read_text(encoding="utf-8").splitlines() if allowed.exists() else []
+    for number, line in enumerate(lines, start=1):
+        if not (parts := _LINE.match(line)):
+            continue
+        name, bound = parts["people"].strip('"'), ""
+        if owners.setdefault(parts["key"], name) != name:
+            bound = f"this key is {owners[parts['key']]}'s already: one person would be two"
+        elif re.search(r"[*?!,]", name):
+            bound = "one key under many names: one person would be two"
+        if bound:
+            fix = "Write one name of one person before each key."
+            found.append(Problem(file=shown(allowed), line=number, key="", given=repr(name), bound=bound, fix=fix))
     return found

@@ -13,10 +13,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from balai.estate import CONTROL_PLANE, Estate
+from balai.estate import Estate
 from balai.fleet.infrastructure import INFRASTRUCTURES
 from balai.fleet.naming import add, named, patch, ref, variable
 from balai.models import DataCentre
+from balai.models.fleet import CONTROL_PLANE
 
 Json = dict[str, Any]
 NODE = Path(__file__).with_name("node")
@@ -32,7 +33,7 @@ FILES = {  # on a machine of a control plane, by the file beside this module
     "authentication.yml": f"{ON_MACHINE}/authentication.yml",
 }
 ENCRYPTION = f"{ON_MACHINE}/encryption.yml"
-KUBELET_PATCH = f"{PATCHES}/kubeletconfiguration0+strategic.yml"
+KUBELET_PATCH = f"{PATCHES}/kubeletconfiguration0+strategic.yaml"  # kubeadm passes over what ends in .yml
 STARTUP = 1200  # seconds that a machine may take to join before it is replaced
 RACK_LABELS = "topology.kubernetes.io/region={{ .region }},topology.kubernetes.io/zone={{ .region }}-{{ .rack }}"
 
@@ -77,7 +78,8 @@ def class_objects(estate: Estate, place: DataCentre, infrastructure: str, namesp
     return [cluster, *machines.values(), control, joining, named("ClusterClass", API, "balai", namespace, spec)]
 
 
-def _control_plane_spec() -> Json:
+def cluster_configuration() -> Json:
+    """Return what kubeadm is told of every control plane, in the form that its v1beta4 and Cluster API share."""
     volumes = [
         {"name": "balai", "hostPath": ON_MACHINE, "mountPath": ON_MACHINE, "readOnly": True, "pathType": "Directory"},
         {"name": "audit", "hostPath": "/var/log/kubernetes", "mountPath": "/var/log/kubernetes", "readOnly": False,
@@ -99,13 +101,17 @@ def _control_plane_spec() -> Json:
         "tls-cipher-suites": CIPHERS,
     }
     quiet = _arguments({"profiling": "false", "bind-address": "127.0.0.1"})
+    return {
+        "apiServer": {"extraArgs": _arguments(api_server), "extraVolumes": volumes},
+        "controllerManager": {"extraArgs": quiet},
+        "scheduler": {"extraArgs": quiet},
+        "etcd": {"local": {"extraArgs": _arguments({"cipher-suites": CIPHERS, "auto-tls": "false"})}},
+    }
+
+
+def _control_plane_spec() -> Json:
     kubeadm = {
-        "clusterConfiguration": {
-            "apiServer": {"extraArgs": _arguments(api_server), "extraVolumes": volumes},
-            "controllerManager": {"extraArgs": quiet},
-            "scheduler": {"extraArgs": quiet},
-            "etcd": {"local": {"extraArgs": _arguments({"cipher-suites": CIPHERS, "auto-tls": "false"})}},
-        },
+        "clusterConfiguration": cluster_configuration(),
         "initConfiguration": {"patches": {"directory": PATCHES}},
         "joinConfiguration": {"patches": {"directory": PATCHES}},
         "files": [*(_file(path, name) for name, path in FILES.items()), _file(KUBELET_PATCH, "kubelet.yml")],

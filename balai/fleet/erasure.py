@@ -50,7 +50,7 @@ def refusals(estate: Estate, tenant: Tenant, stack: str, now: datetime.datetime 
         return [say("end_not_declared", tenant=tenant.name)]
     if isinstance(ending.erased, Erased):
         return [say("tenant_erased", tenant=tenant.name, date=ending.erased.date)]
-    found = gates.refusals(estate, stack, now=now, approvals=approvals.load_approvals(approvals.FOLDER, stack))
+    found = gates.refusals(estate, stack, now=now, approvals=approvals.load_approvals(approvals.FOLDER, stack, now))
     if now.astimezone(WIB).date().isoformat() <= ending.last_day:
         found.append(say("end_early", tenant=tenant.name, day=ending.last_day))
     if not isinstance(ending.keys_escrow, Escrow):

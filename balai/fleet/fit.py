@@ -3,20 +3,22 @@ Whether everybody still fits: now, without a rack, without a data centre, with t
 
 A tenant fits when it, and everybody whose services matter as much or more, can use the whole of what was agreed; it is
 degraded when only what they declare to run has room. A tenant's first cluster carries all of it; the others keep what
-it runs, until the first is gone. Sums, not a packing: the share `headroom_percent` of machines.yml stands for what does
-not pack, and a container that is larger than a machine fits nowhere. So more machines can never make it worse.
+it runs, until the first is gone. Who declares more than was agreed is counted with what it declares. Sums, not a
+packing: the share `headroom_percent` of machines.yml stands for what does not pack, and a container that is larger than
+a machine fits nowhere. So more machines can never make it worse.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from typing import Any, Literal
 
-from balai.capacity import CLASS, Size, cpu_of, machine_size, machines_of, memory_of
+from balai.capacity import Size, cpu_of, machine_size, machines_of, memory_of, rounded_up
 from balai.estate import Estate
 from balai.models import Cluster, Tenant
+from balai.models.fleet import GENERAL
 from balai.models.tenant import Service
 from balai.text import say
 
@@ -91,27 +93,28 @@ def _on(
 ) -> Iterator[Verdict]:
     room, machine = room_of(estate, cluster, loss), machine_of(estate)
     whole, least = Size(), Size()
-    for tenant in tenants:
-        carries = next(name for name in tenant.clusters if name in left) == cluster.name
-        runs = runs_of(tenant)
-        least += runs
-        whole += agreed(tenant) if carries else runs
-        if not carries:
-            continue
+    for _, equals in groupby(tenants, key=lambda t: RANK[t.category]):
+        carried = []
+        for tenant in equals:
+            runs = runs_of(tenant)
+            carries = next(name for name in tenant.clusters if name in left) == cluster.name
+            least += runs
+            whole += agreed(tenant).or_more(runs) if carries else runs
+            carried += [tenant] if carries else []
         short = whole.beyond(room)
         state: State = "not" if least.beyond(room) else "degraded" if short else "fits"
-        if any(
-            Size(cpu_of(s.resources.cpu), memory_of(s.resources.memory), 1).beyond(machine) for s in tenant.services
-        ):
-            yield Verdict(tenant=tenant.name, loss=loss, cluster=cluster.name, state="not", short=short)
-            continue
-        more = max((math.ceil(n / asdict(machine)[part]) for part, n in short.items()), default=0)
-        yield Verdict(tenant=tenant.name, loss=loss, cluster=cluster.name, state=state, short=short, machines=more)
+        more = max((rounded_up(n, asdict(machine)[part]) for part, n in short.items()), default=0)
+        for tenant in carried:
+            fares = Verdict(
+                tenant=tenant.name, loss=loss, cluster=cluster.name, state=state, short=short, machines=more
+            )
+            too_large = any(_one(service).beyond(machine) for service in tenant.services)
+            yield replace(fares, state="not", machines=0) if too_large else fares
 
 
 def machine_of(estate: Estate) -> Size:
     """Return what one machine of the tenants' class has for pods."""
-    return machine_size(estate.machines[CLASS], estate.headroom_percent)
+    return machine_size(estate.machines[GENERAL], estate.headroom_percent)
 
 
 def words(verdict: Verdict) -> str:
@@ -121,10 +124,12 @@ def words(verdict: Verdict) -> str:
         return say("fit_nowhere", case=case, tenant=verdict.tenant)
     if not verdict.machines:
         return say("fit_too_large", case=case, tenant=verdict.tenant)
-    key = "fit_is_degraded" if verdict.state == "degraded" else "fit_does_not"
     units = {"cpu": "m", "memory": " MiB", "pods": " pods"}
     short = ", ".join(f"{part} {amount}{units[part]}" for part, amount in verdict.short.items())
-    return say(key, case=case, tenant=verdict.tenant, cluster=verdict.cluster, short=short, machines=verdict.machines)
+    values = {"case": case, "tenant": verdict.tenant, "cluster": verdict.cluster, "short": short}
+    if verdict.state == "degraded":
+        return say("fit_is_degraded", **values, machines=verdict.machines)
+    return say("fit_does_not", **values, machines=verdict.machines)
 
 
 def room_of(estate: Estate, cluster: Cluster, loss: Loss) -> Size:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from balai.estate import Estate
 from balai.fleet.approvals import Approval, approved
 from balai.fleet.touch import tenants_under, touch
-from balai.models import Cluster, Freeze
+from balai.models import Cluster, DataCentre, Freeze
 from balai.models.fleet import DAYS, Window
 from balai.text import say
 
@@ -86,6 +86,13 @@ def refusals(
         DataError: An approval is wrong.
     """
     now = now or datetime.datetime.now(datetime.UTC)
+    place = place_of(estate, stack)
+    if place.isolated:
+        # Its walls go up on any day; nothing else is changed behind them.
+        words = say(
+            "gate_isolated", stack=stack, place=place.name, since=place.isolated.since, why=place.isolated.reason
+        )
+        return [] if stack.startswith("foundation.") else [words]
     allowed = approved(stack, now, approvals)
     found = []
     for freeze, held in freezes_on(estate, stack, now.astimezone(JAKARTA).date()):
@@ -105,6 +112,12 @@ def refusals(
     if cluster:
         found += _machines(estate, stack, estate.clusters[cluster], now, allowed)
     return found
+
+
+def place_of(estate: Estate, stack: str) -> DataCentre:
+    """Return the data centre of a stack."""
+    layer, _, rest = stack.partition(".")
+    return estate.data_centres[rest if layer == "fleet" else estate.clusters[rest.partition(".")[0]].data_centre]
 
 
 def _machines(

@@ -23,7 +23,7 @@ def ref(item: Json) -> Json:
     return {"apiVersion": item["apiVersion"], "kind": item["kind"], "name": item["metadata"]["name"]}
 
 
-def variable(name: str, pattern: str = "^[a-z0-9-]{1,40}$") -> Json:
+def variable(name: str, pattern: str = "^[a-z0-9-]{1,63}$") -> Json:
     """Return the definition of a ClusterClass's variable that every cluster must set."""
     return {"name": name, "required": True, "schema": {"openAPIV3Schema": {"type": "string", "pattern": pattern}}}
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import yaml
 
 from balai.estate import Estate
 from balai.fleet.cluster_class import API
@@ -42,6 +45,12 @@ class ClusterRow:
     workers: str
     window: str
     missing: list[str]
+
+    @property
+    def progress(self) -> str:
+        """One line of it: machines, and the first thing that is missing."""
+        counts = say("fleet_progress", name=self.name, control_planes=self.control_planes, workers=self.workers)
+        return f"{counts} {self.missing[0]}" if self.missing else counts
 
     @property
     def done(self) -> bool:
@@ -83,6 +92,24 @@ def rows(estate: Estate, places: Iterable[DataCentre], now: datetime.datetime | 
                 )
             )
     return found
+
+
+def kubeconfig(estate: Estate, cluster: Cluster) -> str:
+    """
+    Return the administrator's kubeconfig of a cluster, as its management cluster has it, with the context of its file.
+
+    It is for the hour in which nobody can sign in: people have contexts of their own.
+
+    Raises:
+        EnvironmentFault: The management cluster does not answer.
+        ApiError: It refuses, or has no such cluster yet.
+    """
+    place = estate.data_centres[cluster.data_centre]
+    api = Api.from_kubeconfig(context=place.management_context)
+    path = f"/api/v1/namespaces/{namespace_of(place)}/secrets/{cluster.name}-kubeconfig"
+    given = yaml.safe_load(base64.b64decode(api.request("GET", path)["data"]["value"]))
+    given["contexts"][0]["name"] = given["current-context"] = cluster.kubeconfig_context
+    return str(yaml.safe_dump(given))
 
 
 def _version(item: Json) -> str:

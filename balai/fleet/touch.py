@@ -27,9 +27,10 @@ class Touch:
         dependents: Names of tenants that reach those.
         services: `tenant/service` of the tenants on them.
         sites: Names of the malls whose flows begin with one of the services.
-        users: People by what they are, where it was read ("taxpayers with an active account": 7700000).
+        users: People by what they are, where it was read ("taxpayers with an active account": 7700000); of two tenants
+            that name the same people the larger count, for they may be the same.
         users_unknown: Tenants of which nobody has read how many use them.
-        visitors_per_day: Sum over the malls on record; `sites_unknown` counts those that are not.
+        visitors_per_day: Sum over the malls on record; `sites_unknown` counts the others, and those without a file.
     """
 
     tenants: tuple[str, ...]
@@ -82,8 +83,11 @@ def touch(estate: Estate, stacks: Iterable[str], sites: Iterable[str] = ()) -> T
         if set(flow.services) & set(services):
             wanted = set(flow.regions)
             reached |= {s.name for s in estate.sites.values() if not wanted or wanted & set(s.regions)}
-    users = {t.users.what: t.users.count for t in tenants.values() if isinstance(t.users, Users)}
-    records = [estate.sites[name].record for name in sorted(reached)]
+    users: dict[str, int] = {}
+    for tenant in tenants.values():
+        if isinstance(tenant.users, Users):
+            users[tenant.users.what] = max(tenant.users.count, users.get(tenant.users.what, 0))
+    records = [site.record if (site := estate.sites.get(name)) else None for name in sorted(reached)]
     visitors = [record.visitors_per_day if record else None for record in records]
     return Touch(
         tenants=tuple(sorted(tenants)),

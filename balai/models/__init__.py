@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from balai.models.base import Model, load
 from balai.models.enrolment import EnrolledMachine, Enrolment, Hub, Hubs
-from balai.models.fleet import Cluster, DataCentre, Kubernetes, MachineClass, Machines, Release
+from balai.models.fleet import Cluster, DataCentre, Image, Kubernetes, MachineClass, Machines, Release
 from balai.models.flow import Flow, Flows
 from balai.models.place import Agency, Calendar, Freeze, LedgerEntry, Region
 from balai.models.screen import Profile, Screens
@@ -24,6 +24,7 @@ __all__ = [
     "Freeze",
     "Hub",
     "Hubs",
+    "Image",
     "Kubernetes",
     "LedgerEntry",
     "MachineClass",

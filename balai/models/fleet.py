@@ -15,6 +15,7 @@ KubernetesVersion = Annotated[str, StringConstraints(pattern=r"^1\.[0-9]{1,3}\.[
 Rack = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 VersionState = Literal["preview", "supported", "deprecated", "expired"]
+CONTROL_PLANE, GENERAL = "control-plane", "general"  # the classes that control planes and tenants' pods run on
 DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -30,7 +31,7 @@ class MachineClass(Model):
     name: Name
     cpu: int = Field(ge=1)
     memory_gib: int = Field(ge=1)
-    pods: int = Field(ge=1, le=500)
+    pods: int = Field(ge=2, le=500)  # half of them may be headroom, and none left would be no machine
     reserved_cpu: int = Field(ge=0)
     reserved_memory_gib: int = Field(ge=0)
 
@@ -39,6 +40,10 @@ class MachineClass(Model):
         if self.reserved_cpu >= self.cpu or self.reserved_memory_gib >= self.memory_gib:
             raise ValueError("reserved_cpu and reserved_memory_gib should leave something of the machine to its pods")
         return self
+
+
+def _given_twice(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 class Machines(Model):
@@ -53,11 +58,20 @@ class Machines(Model):
     headroom_percent: int = Field(ge=0, le=50)
     classes: list[MachineClass] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _each_is_one_and_those_that_clusters_need_are_there(self) -> Machines:
+        names = [machines.name for machines in self.classes]
+        if twice := _given_twice(names):
+            raise ValueError(f"class {', '.join(twice)} stands here twice, and only one can be meant")
+        if missing := [name for name in (CONTROL_PLANE, GENERAL) if name not in names]:
+            raise ValueError(f"class {', '.join(missing)} is missing: control planes and tenants' pods run on these")
+        return self
+
 
 class Image(Model):
-    """What machines start from."""
+    """What machines start from; its address has the form that Cluster API is told to take."""
 
-    url: Text
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9:/._-]{3,190}$")]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -92,6 +106,19 @@ class Kubernetes(Model):
     note: Text
     releases: list[Release] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _each_version_stands_once(self) -> Kubernetes:
+        if twice := _given_twice([release.version for release in self.releases]):
+            raise ValueError(f"version {', '.join(twice)} stands here twice, and only one can be meant")
+        return self
+
+
+class Isolated(Model):
+    """Since when, and why, a data centre is cut off from malls and from changes."""
+
+    since: Date
+    reason: Text
+
 
 class DataCentre(Model):
     """
@@ -101,6 +128,7 @@ class DataCentre(Model):
         management_context: Context of the kubeconfig of its management cluster.
         infrastructure: What makes its machines.
         racks: Machines that stand in each rack, by class; a rack is a failure domain.
+        isolated: Written by `balai isolate`, taken out by `balai isolate --undo`.
     """
 
     name: Name
@@ -108,10 +136,11 @@ class DataCentre(Model):
     index: int = Field(ge=0, le=addressing.LAST_DATA_CENTRE)
     timezone: Zone
     management_context: Name
-    infrastructure: Literal["metal3"]
+    infrastructure: Literal["metal3", "openstack"]
     racks: dict[Rack, dict[Name, Annotated[int, Field(ge=0, le=1000)]]] = Field(min_length=1)
     facts: list[Text]
     verification: Verification
+    isolated: Isolated | None = None
 
 
 class Window(Model):

@@ -31,6 +31,8 @@ class Amounts(Model):
     def _says_something(self) -> Self:
         if not self.given:
             raise ValueError(f"should say at least one of {', '.join(type(self).model_fields)}")
+        if not in_units(self.cpu or "", self.memory or ""):
+            raise ValueError("cores are 2 or 500m, memory is 512Mi or 4Gi: each has units of its own")
         return self
 
 
@@ -41,6 +43,12 @@ class Used(Model):
     memory: Quantity
     date: Date
     source: Text
+
+    @model_validator(mode="after")
+    def _in_units_of_its_own(self) -> Self:
+        if not in_units(self.cpu, self.memory):
+            raise ValueError("cores are 2 or 500m, memory is 512Mi or 4Gi: each has units of its own")
+        return self
 
 
 class Decision(Model):
@@ -145,6 +153,11 @@ class Decommissioning(Model):
             if self.keys_escrow == "unknown":
                 raise ValueError("keys_escrow should say who keeps the keys of what was erased")
         return self
+
+
+def in_units(cpu: str, memory: str) -> bool:
+    """Tell whether cores are not given in a unit of memory, nor memory in one of cores."""
+    return not cpu.endswith("i") and not memory.endswith("m")
 
 
 def kept_until(last_day: str, retention: str) -> str:

@@ -92,14 +92,17 @@ def module_folder(name: str, module: str) -> Path:
     Raises:
         EnvironmentFault: There is no Go, or no way to the module.
     """
-    return _fetched(f"{module}@{_pinned(HERE / name / 'go.mod', module)}")
+    return _fetched(f"{module}@{_pinned(HERE / name / 'go.mod', module)}", HERE / name)
 
 
-def _fetched(wanted: str) -> Path:
+def _fetched(wanted: str, folder: Path = Path("/")) -> Path:
+    # In the folder of a go.mod its go.sum vouches for the module, and nobody else is asked.
     go = find_go()
     if go is None:
         raise EnvironmentFault(f"{wanted} cannot be fetched without `go`: install Go 1.21 or later.")
-    run = subprocess.run([go, "mod", "download", "-json", wanted], cwd="/", capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [go, "mod", "download", "-json", wanted], cwd=folder, capture_output=True, text=True, check=False
+    )
     if run.returncode != 0:
         raise EnvironmentFault(f"{wanted} cannot be fetched: {run.stderr.strip()[-200:] or run.stdout[-200:]}")
     return Path(json.loads(run.stdout)["Dir"])

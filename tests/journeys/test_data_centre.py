@@ -86,13 +86,27 @@ def test_a_tenant_whose_file_is_gone_is_left_alone_and_said_by_balai_and_by_pulu
     assert run(*pods).stdout == before != ""
 
 
-def test_a_second_up_changes_nothing(balai) -> None:
-    done = balai("up", "--cluster", "cikarang", "--json")
+def test_a_second_run_over_everything_changes_nothing_and_keeps_the_order(balai) -> None:
+    done = balai("up", "--json")
 
     stacks = json.loads(done.stdout)
+    layers = [stack["stack"].partition(".")[0] for stack in stacks]
     assert done.returncode == 0, done.stderr
-    assert len(stacks) == 9
+    assert layers == sorted(layers, key=["fleet", "foundation", "tenant"].index)
+    assert {stack["stack"] for stack in stacks} >= {"fleet.batam", "foundation.batam", "tenant.batam.pajak"}
     assert {operation for stack in stacks for operation in stack["changes"]} == {"same"}
+
+
+def test_the_standby_has_the_tenants_that_name_it_and_no_other(run) -> None:
+    def namespaces(context: str) -> set[str]:
+        names = run("kubectl", "--context", context, "get", "namespaces", "-o", "name").stdout.split()
+        return {name.removeprefix("namespace/tenant-") for name in names if "/tenant-" in name}
+
+    ready = ("-n", "tenant-pajak", "get", "deployment", "web", "-o", "jsonpath={.status.availableReplicas}")
+
+    assert namespaces("cikarang") - namespaces("batam") == {"hukum", "pajak-banyuwangi", "pemda-banyuwangi"}
+    assert namespaces("batam") <= namespaces("cikarang")
+    assert run("kubectl", "--context", "batam", *ready).stdout == "2"
 
 
 def test_plain_pulumi_agrees_that_there_is_nothing_to_do(run) -> None:

@@ -138,6 +138,7 @@ def test_lines_that_people_wrote_stay_as_they_are(tenant, inventories: Path) -> 
         ((), ("request", "pajk", "--cpu", "8", "--reason", "why not"), "There is no tenant pajk"),
         ((), ("request", "pajak", "--cpu", "8 cores", "--reason", "why not"), "cpu: should match"),
         ((), ("request", "pajak", "--reason", "why not"), "name one of --cpu"),
+        ((), ("request", "pajak", "--cpu", "8Gi", "--reason", "why not"), "units of its own"),
         (("--cpu", "8"), ("request", "pajak", "--cpu", "9", "--reason", "why not"), "Decide it first"),
         (("--cpu", "8"), ("decide", "pajak", "--by", "djp", "--reason", "we need it"), "somebody else should decide"),
         (("--cpu", "8"), ("decide", "pajak", "--by", "k-1", "--pods", "9", "--reason", "why"), "the same parts"),
