@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from balai.errors import EnvironmentFault
 from balai.estate import Estate
+from balai.fleet import erasure
 from balai.lifecycle import standing
 from balai.text import say
 
@@ -52,7 +53,8 @@ class StackResult:
 
 def stacks_of(estate: Estate, cluster: str) -> list[list[str]]:
     """Return the stacks of a cluster in layers; a layer needs the one before it."""
-    tenants = [f"tenant.{cluster}.{t.name}" for t in estate.tenants_of(cluster) if standing(t).may_change]
+    named = {f"tenant.{cluster}.{tenant.name}": tenant for tenant in estate.tenants_of(cluster)}
+    tenants = [name for name, t in named.items() if standing(t).may_change or erasure.may_go(estate, t, name)]
     return [[f"foundation.{cluster}"], tenants]
 
 
@@ -74,7 +76,14 @@ def ground_of(estate: Estate, stack: str) -> str:
 
 def remarks(estate: Estate, cluster: str) -> list[str]:
     """Return what has to be said of tenants of a cluster that are held still, or soon will be."""
-    return [words for tenant in estate.tenants_of(cluster) if (words := standing(tenant).words)]
+    found = []
+    for tenant in estate.tenants_of(cluster):
+        words = [standing(tenant).words]
+        if tenant.status == "decommissioning":
+            why = erasure.refusals(estate, tenant, f"tenant.{cluster}.{tenant.name}")
+            words += why or [say("end_may_go", tenant=tenant.name)]
+        found.append(" ".join(dict.fromkeys(word for word in words if word)))
+    return [words for words in found if words]
 
 
 def abandoned(estate: Estate, cluster: str) -> list[StackResult]:

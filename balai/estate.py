@@ -41,7 +41,8 @@ from balai.models.place import Agencies
 from balai.models.tenant import Quota, Resources
 from balai.reading import problem, table, unknown, wrong
 from balai.sites import INVENTORIES, enrolment_folder, enrolment_of, screen_problems, site_problems, wiring_problems
-from balai.yamlfile import Document
+from balai.tenancy import circles, host_problems, quota_problems, tenant_problems
+from balai.yamlfile import Document, Path_
 
 _M = TypeVar("_M", bound=Model)
 
@@ -93,7 +94,12 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
         found: dict[str, _M] = {}
         if not (root / name).is_dir():
             problems.append(problem(root / name, "there is no such folder", "Restore it; an empty one may be empty."))
+        stems: dict[str, str] = {}
         for path in sorted((root / name).glob("*")):
+            if (other := stems.setdefault(path.name.casefold(), path.name)) != path.name:
+                bound = f"the name differs from {other} only in case, and is the same on many machines"
+                problems.append(problem(path, bound, "Choose another name, in small letters."))
+                continue
             if path.suffix != ".yml":
                 problems.append(problem(path, "the name should end in .yml", "Rename the file, or move it away."))
                 continue
@@ -102,11 +108,7 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
         return found
 
     regions = {r.code: r for r in collect(lambda: table(Region, root / "regions.csv"))}
-    agencies = {
-        a.name: a
-        for found in collect(lambda: load(Agencies, yamlfile.read(root / "agencies.yml")))
-        for a in found.agencies
-    }
+    agencies = {a.name: a for found in collect(lambda: _agencies(root, documents)) for a in found.agencies}
     ledger = {e.site: e.index for e in collect(lambda: table(LedgerEntry, root / "addresses.csv"))}
     calendar = collect(lambda: _calendar(root, documents))
     sizes = collect(lambda: load(Sizes, yamlfile.read(root / "site_sizes.yml")))
@@ -143,6 +145,16 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
 def _flows(root: Path, documents: dict[str, Document]) -> list[Flow]:
     documents["Flows"] = yamlfile.read(root / "flows.yml")
     return load(Flows, documents["Flows"]).flows
+
+
+def _agencies(root: Path, documents: dict[str, Document]) -> Agencies:
+    document = documents["Agencies"] = yamlfile.read(root / "agencies.yml")
+    found = load(Agencies, document)
+    names = [agency.name for agency in found.agencies]
+    if again := [n for n, name in enumerate(names) if name in names[:n]]:
+        bound = "another agency of the list has it already"
+        raise DataError([wrong(document, ("agencies", n, "name"), names[n], bound, "Keep one of them.") for n in again])
+    return found
 
 
 def _calendar(root: Path, documents: dict[str, Document]) -> Calendar:
@@ -186,7 +198,7 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
             yield unknown(document, ("name",), site.name, "site of addresses.csv", list(estate.ledger))
         for n, code in enumerate(site.regions):
             if len(code) == 5 and code not in estate.regions:
-                yield unknown(document, ("regions", n), code, "region", list(estate.regions))
+                yield _no_region(estate, document, ("regions", n), code, site.title)
         for n, office in enumerate(site.offices):
             if office.agency not in estate.agencies:
                 yield unknown(document, ("offices", n, "agency"), office.agency, "agency", list(estate.agencies))
@@ -202,9 +214,26 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
     )
     yield from _shared(documents, "DataCentre", {d.name: str(d.index) for d in estate.data_centres.values()}, "index")
     yield from _shared(documents, "Tenant", {t.name: t.group for t in estate.tenants.values()}, "group")
+    for n, agency in enumerate(estate.agencies.values()):
+        if agency.region and len(agency.region) == 5 and agency.region not in estate.regions:
+            yield _no_region(estate, documents["Agencies"], ("agencies", n, "region"), agency.region, agency.title)
     for tenant in estate.tenants.values():
-        yield from _tenant_problems(estate, tenant, documents[f"Tenant:{tenant.name}"])
+        document = documents[f"Tenant:{tenant.name}"]
+        yield from _tenant_problems(estate, tenant, document)
+        yield from tenant_problems(tenant, document)
+        yield from quota_problems(tenant, document, estate.clusters, estate.machines, estate.headroom_percent)
+    yield from circles(estate.tenants, documents)
+    yield from host_problems(estate.tenants, estate.ledger, documents)
     yield from _flow_problems(estate, documents["Flows"])
+
+
+def _no_region(estate: Estate, document: Document, path: Path_, code: str, title: str) -> Problem:
+    """Return the problem of a code that no region has; where a title names the region, with its code of today."""
+    named = [region for region in estate.regions.values() if region.name in title]
+    if not named:
+        return unknown(document, path, code, "region", list(estate.regions))
+    now = max(named, key=lambda region: len(region.name))
+    return wrong(document, path, code, "there is no such region", f"{now.name} has the code {now.code!r}: write that.")
 
 
 def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iterable[Problem]:
@@ -215,7 +244,8 @@ def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iter
         if not path.is_file() or not path.is_relative_to(estate.root.resolve()):
             yield unknown(document, ("manifests", n), name, "file below the inventories", [])
     if tenant.region and tenant.region not in estate.regions:
-        yield unknown(document, ("region",), tenant.region, "region", list(estate.regions))
+        owner = estate.agencies.get(tenant.owner)
+        yield _no_region(estate, document, ("region",), tenant.region, owner.title if owner else "")
     for n, name in enumerate(tenant.clusters):
         if name not in estate.clusters:
             yield unknown(document, ("clusters", n), name, "cluster", list(estate.clusters))

@@ -11,6 +11,7 @@ import datetime
 from dataclasses import dataclass
 
 from balai.models import Tenant
+from balai.models.lifecycle import Erased
 from balai.text import say
 
 REMINDS, HOLDS = 60, 90  # days before its review that a tenant is reminded of it, and after that it is held still
@@ -32,6 +33,8 @@ def standing(tenant: Tenant, today: datetime.date | None = None) -> Standing:
         return Standing(False, say("tenant_requested", tenant=name))
     if tenant.status == "cordoned":
         return Standing(False, say("tenant_cordoned", tenant=name, why=why))
+    if tenant.decommissioning and isinstance(tenant.decommissioning.erased, Erased):
+        return Standing(False, say("tenant_erased", tenant=name, date=tenant.decommissioning.erased.date))
     if tenant.status == "decommissioning":
         return Standing(False, say("tenant_decommissioning", tenant=name, why=why))
     if tenant.status == "frozen":

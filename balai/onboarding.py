@@ -20,13 +20,13 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from balai import addressing, yamlfile
-from balai.errors import DataError, shown
-from balai.estate import load_estate
-from balai.models import LedgerEntry, Model, Region, load
+from balai.errors import DataError, Problem, shown
+from balai.estate import Estate, load_estate
+from balai.models import Agency, LedgerEntry, Model, Region, load
 from balai.models.base import Duration, Name, OrUnknown, RegionCode, Text
 from balai.models.place import Agencies
 from balai.models.site import Assignment, Days, Opening, Uplink
-from balai.models.tenant import MIN_REPLICAS, Category, Image
+from balai.models.tenant import MIN_REPLICAS, Category, Image, Quota
 from balai.pages import render
 from balai.reading import problem, table, unknown, wrong
 from balai.sites import SiteView, load_site
@@ -59,7 +59,13 @@ class SiteAnswers(Model):
 
 
 class TenantAnswers(Model):
-    """What is asked of an agency that wants a space on the clusters; it begins as a request."""
+    """
+    What is asked of an agency that wants a space on the clusters; it begins as a request.
+
+    Attributes:
+        region: The region that alone it serves; none for a national service.
+        quota: A planning default; it is the first request, and somebody has to decide it.
+    """
 
     name: Name
     title: Text
@@ -70,7 +76,8 @@ class TenantAnswers(Model):
     category: Category = "tinggi"
     data_class: Literal["public", "internal", "restricted", "confidential"] = "internal"
     retention: Duration = "3650d"
-    clusters: list[Name] = ["cikarang"]
+    clusters: list[Name] = Field(default=["cikarang"], min_length=1)
+    quota: Quota = Quota(cpu="4", memory="4Gi", pods=20)
     image: Image
     port: int = Field(default=8080, ge=1024, le=65535)
     health: Annotated[str, StringConstraints(pattern=r"^/[a-z0-9/_-]*$")] = "/healthz"
@@ -183,20 +190,68 @@ def tenant_change(root: Path, document: Document, today: datetime.date) -> Chang
     Raises:
         DataError: An answer is wrong; every problem at once, by the lines of the document.
     """
-    answers = load(TenantAnswers, document)
-    path = root / "tenants" / f"{answers.name}.yml"
-    if path.exists():
-        fix = "Change that file, or choose another name: a name is never given twice."
-        raise DataError([wrong(document, ("name",), answers.name, f"{shown(path)} is there already", fix)])
+    problems = tenant_answer_problems(root, document)
+    try:
+        answers = load(TenantAnswers, document)
+    except DataError as error:
+        raise DataError([*error.problems, *problems]) from None
+    if problems:
+        raise DataError(problems)
     text = render(
         "tenant/tenant.yml.j2",
         escape=False,  # every value is of a model with a strict pattern, or is written as JSON
         **answers.model_dump(),
         recovery=RECOVERY[answers.category],
         replicas=MIN_REPLICAS[answers.category],
+        today=today.isoformat(),
         review=(today + datetime.timedelta(days=REVIEW_DAYS)).isoformat(),
     )
     return Change(name=answers.name, files={f"tenants/{answers.name}.yml": text})
+
+
+def tenant_answer_problems(root: Path, document: Document) -> list[Problem]:
+    """Return what is wrong with answers about a tenant that only the estate knows: names that it has, or has not."""
+    given = document.data if isinstance(document.data, dict) else {}
+    found = []
+    for key, folder in (("owner", "agency"), ("region", "region")):
+        known = (
+            [a.name for a in load(Agencies, yamlfile.read(root / "agencies.yml")).agencies]
+            if folder == "agency"
+            else [region.code for region in table(Region, root / "regions.csv")]
+        )
+        if isinstance(value := given.get(key), str) and value not in known:
+            found.append(unknown(document, (key,), value, folder, known))
+    clusters = [path.stem for path in sorted((root / "clusters").glob("*.yml"))]
+    named = given.get("clusters")
+    for n, value in enumerate(named if isinstance(named, list) else []):
+        if isinstance(value, str) and value not in clusters:
+            found.append(unknown(document, ("clusters", n), value, "cluster", clusters))
+    name = given.get("name")
+    for path in sorted((root / "tenants").glob("*.yml")) if isinstance(name, str) else ():
+        if path.stem == name:
+            fix = "Change that file, or choose another name: a name is never given twice."
+            found.append(wrong(document, ("name",), name, f"{shown(path)} is there already", fix))
+        elif path.stem.casefold() == str(name).casefold():
+            bound = f"it differs from {path.stem} only in case, and is the same on many machines"
+            found.append(wrong(document, ("name",), name, bound, "Choose another name, in small letters."))
+    return found
+
+
+def agency_of(word: str, agencies: list[Agency]) -> Agency | list[Agency]:
+    """Return the agency of a name or title; the nearest ones when it is none."""
+    wanted = " ".join(word.lower().split())
+    for agency in agencies:
+        if wanted in (agency.name, agency.title.lower()):
+            return agency
+    names = {**{a.name: a for a in agencies}, **{a.title.lower(): a for a in agencies}}
+    near = [names[name] for name in difflib.get_close_matches(wanted, list(names), n=5, cutoff=0.5)]
+    parts = [a for a in agencies if wanted and wanted in a.title.lower()]
+    return list({a.name: a for a in [*parts, *near]}.values())[:5]
+
+
+def tenant_name_of(title: str) -> str:
+    """Return the name that a tenant of a title has by itself."""
+    return _slug(title)[:40].rstrip("-")
 
 
 def _release(root: Path) -> str:
@@ -213,15 +268,29 @@ def checked(root: Path, change: Change) -> SiteView | None:
     Raises:
         DataError: The estate would not be right; problems name the files that would be written.
     """
+    return _judged(root, change)[1]
+
+
+def checked_estate(root: Path, change: Change) -> Estate:
+    """
+    Return the estate as it would be, from a copy of the inventories.
+
+    Raises:
+        DataError: It would not be right; problems name the files that would be written.
+    """
+    return _judged(root, change)[0]
+
+
+def _judged(root: Path, change: Change) -> tuple[Estate, SiteView | None]:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "inventories"
         shutil.copytree(root, copy)
         for path, text in change.files.items():
             (copy / path).write_text(text)
         try:
-            load_estate(copy)
+            estate = load_estate(copy)
             site = copy / "sites" / f"{change.name}.yml"
-            return load_site(site) if f"sites/{site.name}" in change.files else None
+            return estate, load_site(site) if f"sites/{site.name}" in change.files else None
         except DataError as error:
             there, here = shown(copy), shown(root)
             raise DataError([replace(p, file=p.file.replace(there, here)) for p in error.problems]) from None

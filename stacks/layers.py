@@ -20,6 +20,7 @@ from balai.components import Foundation, PublicService, TenantSpace
 from balai.components.fleet import Fleet, fleet_gate
 from balai.components.gate import gate
 from balai.components.guard import guard
+from balai.components.tenant_end import farewell, tenant_gate
 from balai.components.tenant_space import TenantSpaceArgs, tenant_namespace
 from balai.errors import DataError, shown
 from balai.estate import Estate, load_estate
@@ -60,10 +61,12 @@ def declare(stack: str, estate: Estate) -> None:
     elif layer == "foundation" and cluster and not tenant_name:
         gate(lambda _action, _resource: refusals(estate, stack), always=frozenset({STAMP}))
         foundation(cluster, _front(estate, cluster))
+    elif layer == "tenant" and cluster and tenant and tenant.status == "decommissioning":
+        farewell(estate, cluster, tenant, stack)
     elif layer == "tenant" and cluster and tenant and not (stands := standing(tenant)).may_change:
         raise pulumi.RunError(stands.words)
     elif layer == "tenant" and cluster and tenant:
-        gate(lambda _action, _resource: refusals(estate, stack))
+        tenant_gate(estate, tenant, stack)
         tenant_stack(estate, cluster, tenant)
     else:
         raise pulumi.RunError(

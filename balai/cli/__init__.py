@@ -27,6 +27,7 @@ VERBS = {
     "mall": "mall",
     "new": "new",
     "show": "show",
+    "tenant": "tenant",
     "audit": "audit",
     "isolation": "audit",
 }

@@ -38,7 +38,7 @@ class Approval(Model):
     policies/approvals/<id>/approval.yml.
 
     Attributes:
-        allows: A change in a freeze, a change outside the cluster's windows, or the deletion of a cluster.
+        allows: A change in a freeze, a change outside the cluster's windows, or the deletion of a cluster or tenant.
         expires: Last day on which it holds; it ends at midnight in Jakarta.
     """
 
@@ -81,9 +81,17 @@ def load_approvals(
 
 def approved(stack: str, now: datetime.datetime, approvals: tuple[Approval, ...] | None = None) -> frozenset[str]:
     """Return what people have allowed for a stack at a time."""
-    today = now.astimezone(WIB).date().isoformat()
     given = load_approvals(FOLDER, stack, now) if approvals is None else approvals
-    return frozenset(what for a in given if a.stack == stack and a.requested <= today <= a.expires for what in a.allows)
+    return frozenset(what for approval in given if _holds(approval, stack, now) for what in approval.allows)
+
+
+def holding(stack: str, what: What, now: datetime.datetime, folder: Path) -> list[Approval]:
+    """Return the approvals of a folder that allow something for a stack at a time."""
+    return [a for a in load_approvals(folder, stack, now) if what in a.allows and _holds(a, stack, now)]
+
+
+def _holds(approval: Approval, stack: str, now: datetime.datetime) -> bool:
+    return approval.stack == stack and approval.requested <= now.astimezone(WIB).date().isoformat() <= approval.expires
 
 
 def _wrong(approval: Approval, path: Path, document: Document, today: str) -> list[Problem]:

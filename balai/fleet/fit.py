@@ -10,12 +10,12 @@ a machine fits nowhere. So more machines can never make it worse.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any, Literal
 
+from balai.capacity import Size, cpu_of, machine_size, machines_of, memory_of, rounded_up
 from balai.estate import Estate
 from balai.models import Cluster, Tenant
 from balai.models.fleet import GENERAL
@@ -24,8 +24,6 @@ from balai.text import say
 
 State = Literal["fits", "degraded", "not"]
 RANK = {"strategis": 0, "tinggi": 1, "rendah": 2}
-BYTES = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-MIB = 2**20
 
 
 @dataclass(frozen=True, order=True)
@@ -37,31 +35,6 @@ class Loss:
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.data_centre, self.rack) if part)
-
-
-@dataclass(frozen=True)
-class Size:
-    """Thousandths of a core, MiB of memory, pods."""
-
-    cpu: int = 0
-    memory: int = 0
-    pods: int = 0
-
-    def __add__(self, other: Size) -> Size:
-        return Size(self.cpu + other.cpu, self.memory + other.memory, self.pods + other.pods)
-
-    def times(self, count: int) -> Size:
-        """Return it so many times."""
-        return Size(self.cpu * count, self.memory * count, self.pods * count)
-
-    def or_more(self, other: Size) -> Size:
-        """Return the larger of both, part by part."""
-        return Size(max(self.cpu, other.cpu), max(self.memory, other.memory), max(self.pods, other.pods))
-
-    def beyond(self, bound: Size) -> dict[str, int]:
-        """Return by how much it is larger, for each part in which it is."""
-        mine, theirs = asdict(self), asdict(bound)
-        return {part: mine[part] - theirs[part] for part in mine if mine[part] > theirs[part]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +103,7 @@ def _on(
             carried += [tenant] if carries else []
         short = whole.beyond(room)
         state: State = "not" if least.beyond(room) else "degraded" if short else "fits"
-        more = max((_up(n, asdict(machine)[part]) for part, n in short.items()), default=0)
+        more = max((rounded_up(n, asdict(machine)[part]) for part, n in short.items()), default=0)
         for tenant in carried:
             fares = Verdict(
                 tenant=tenant.name, loss=loss, cluster=cluster.name, state=state, short=short, machines=more
@@ -141,12 +114,7 @@ def _on(
 
 def machine_of(estate: Estate) -> Size:
     """Return what one machine of the tenants' class has for pods."""
-    made, share = estate.machines[GENERAL], 100 - estate.headroom_percent
-    return Size(
-        cpu=(made.cpu - made.reserved_cpu) * 1000 * share // 100,
-        memory=(made.memory_gib - made.reserved_memory_gib) * 1024 * share // 100,
-        pods=made.pods * share // 100,
-    )
+    return machine_size(estate.machines[GENERAL], estate.headroom_percent)
 
 
 def words(verdict: Verdict) -> str:
@@ -167,10 +135,7 @@ def words(verdict: Verdict) -> str:
 def room_of(estate: Estate, cluster: Cluster, loss: Loss) -> Size:
     """Return what a cluster has for tenants' pods in a case."""
     hit = loss.rack if loss.data_centre == cluster.data_centre else ""
-    count = sum(
-        n for pool in cluster.pools if pool.machines == GENERAL for rack, n in pool.racks.items() if rack != hit
-    )
-    return machine_of(estate).times(count)
+    return machine_of(estate).times(machines_of(cluster, hit))
 
 
 def agreed(tenant: Tenant) -> Size:
@@ -188,21 +153,3 @@ def runs_of(tenant: Tenant) -> Size:
 
 def _one(service: Service) -> Size:
     return Size(cpu_of(service.resources.cpu), memory_of(service.resources.memory), 1)
-
-
-def cpu_of(quantity: str) -> int:
-    """Return a Kubernetes quantity of cores in thousandths: `500m` is 500, `2` is 2000."""
-    return int(quantity[:-1]) if quantity.endswith("m") else int(quantity) * 1000
-
-
-def memory_of(quantity: str) -> int:
-    """Return a Kubernetes quantity of bytes in MiB, rounded up: `4Gi` is 4096."""
-    found = re.fullmatch(r"([0-9]+)([KMGT]i)?", quantity)
-    if found is None:
-        raise ValueError(f"{quantity} is no amount of memory")
-    return _up(int(found[1]) * BYTES[found[2] or ""], MIB)
-
-
-def _up(amount: int, unit: int) -> int:
-    """Return in how many units an amount fits; without a fraction, which would be wrong for the largest."""
-    return -(-amount // unit)

@@ -70,8 +70,8 @@ def export(place: DataCentre, recipients: list[str], out: Path) -> Seed:
         raise SeedRefused(
             f"an export needs {RECIPIENTS} different recipients, so that the loss of one key is not the loss of all"
         )
-    _require("clusterctl", "age", "pulumi")
-    _seal(b"", recipients)  # before anything is held still
+    require("clusterctl", "age", "pulumi")
+    seal(b"", recipients)  # before anything is held still
     api, namespace = Api.from_kubeconfig(context=place.management_context), namespace_of(place)
     with _memory() as folder:
         (folder / OBJECTS).mkdir()
@@ -98,7 +98,7 @@ def export(place: DataCentre, recipients: list[str], out: Path) -> Seed:
         with tarfile.open(fileobj=packed, mode="w:gz") as archive:
             for path in sorted(folder.rglob("*")):
                 archive.add(path, str(path.relative_to(folder)), recursive=False)
-        sealed = _seal(packed.getvalue(), recipients)
+        sealed = seal(packed.getvalue(), recipients)
     partial = out.with_name(f".{out.name}.partial")
     partial.write_bytes(sealed)
     partial.replace(out)
@@ -118,7 +118,7 @@ def restore(place: DataCentre, source: Path, identity: Path) -> Seed:
         SeedRefused: The file cannot be opened or is another data centre's, or the management cluster is not empty.
         EnvironmentFault: A tool is missing, or the management cluster does not answer.
     """
-    _require("clusterctl", "age", "pulumi")
+    require("clusterctl", "age", "pulumi")
     api, namespace = Api.from_kubeconfig(context=place.management_context), namespace_of(place)
     with _memory() as folder:
         manifest = _open(source, identity, folder)
@@ -227,7 +227,13 @@ def _memory() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _seal(content: bytes, recipients: list[str]) -> bytes:
+def seal(content: bytes, recipients: list[str]) -> bytes:
+    """
+    Return content that each of some recipients can open with their age key, and nobody else.
+
+    Raises:
+        SeedRefused: age takes one of them for no public key.
+    """
     words = [word for recipient in sorted(set(recipients)) for word in ("--recipient", recipient)]
     done = subprocess.run(["age", *words], input=content, capture_output=True, check=False, timeout=SECONDS)
     if done.returncode != 0:
@@ -258,6 +264,12 @@ def _last(output: bytes) -> str:
     return lines[-1] if lines else "no reason was given"
 
 
-def _require(*tools: str) -> None:
+def require(*tools: str) -> None:
+    """
+    Refuse to begin without a tool.
+
+    Raises:
+        EnvironmentFault: One of them is not on PATH.
+    """
     if missing := [tool for tool in tools if shutil.which(tool) is None]:
         raise EnvironmentFault(f"{', '.join(missing)} must be on PATH for this.")

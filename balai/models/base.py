@@ -71,16 +71,24 @@ _NOT_IN_THE_FILE = (_KNOWN, _UNKNOWN, "[key]")
 if TYPE_CHECKING:
     _T = TypeVar("_T")
     OrUnknown = Union[_T, Literal["unknown"]]  # noqa: UP007 - only this form is an alias to mypy
+    OrOpen = Union[_T, Literal["open"]]  # noqa: UP007
+    OrNone = Union[_T, Literal["none"]]  # noqa: UP007
+    OrNotYet = Union[_T, Literal["not_yet"]]  # noqa: UP007
 else:
 
-    class OrUnknown:
-        """`OrUnknown[X]` is X, or the word `unknown`: what nobody has found out is said, never left out."""
+    class _Or:
+        """`OrUnknown[X]` is X, or the word `unknown`: what is not there is said, never left out."""
 
-        def __class_getitem__(cls, known: Any) -> Any:
+        def __init__(self, word: str) -> None:
+            self.word = word
+
+        def __getitem__(self, known: Any) -> Any:
             return Annotated[
-                Annotated[known, Tag(_KNOWN)] | Annotated[Literal["unknown"], Tag(_UNKNOWN)],
+                Annotated[known, Tag(_KNOWN)] | Annotated[Literal[self.word], Tag(_UNKNOWN)],
                 Discriminator(lambda value: _UNKNOWN if isinstance(value, str) else _KNOWN),
             ]
+
+    OrUnknown, OrOpen, OrNone, OrNotYet = map(_Or, ("unknown", "open", "none", "not_yet"))
 
 
 _M = TypeVar("_M", bound=Model)

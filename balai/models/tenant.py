@@ -18,6 +18,7 @@ from balai.models.base import (
     Text,
     Verification,
 )
+from balai.models.lifecycle import Decommissioning, QuotaRequest
 
 Category = Literal["rendah", "tinggi", "strategis"]
 Image = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+@sha256:[0-9a-f]{64}$")]
@@ -106,7 +107,9 @@ class Tenant(Governed):
     services: list[Service] = Field(min_length=1)
     reaches: list[Reach] = []
     manifests: list[Text] = []  # files of the tenant's own Kubernetes objects, below the inventories
+    requests: list[QuotaRequest] = []
     status: Literal["requested", "active", "cordoned", "frozen", "decommissioning"]
+    decommissioning: Decommissioning | None = None
 
     @property
     def placed(self) -> bool:
@@ -128,4 +131,10 @@ class Tenant(Governed):
                 f"services {', '.join(few)} need at least {least} replicas in category {self.category}, "
                 "so that one can be moved while another answers"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _its_end_is_said(self) -> Tenant:
+        if (self.decommissioning is None) == (self.status == "decommissioning"):
+            raise ValueError("status decommissioning, and no other, needs the key `decommissioning`: how it is ended")
         return self
