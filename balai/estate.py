@@ -20,6 +20,7 @@ from balai.models import (
     Calendar,
     Cluster,
     DataCentre,
+    Facilities,
     Flow,
     Flows,
     Kubernetes,
@@ -29,6 +30,7 @@ from balai.models import (
     Model,
     Region,
     Release,
+    Satisfaction,
     Screens,
     Site,
     Sizes,
@@ -37,7 +39,15 @@ from balai.models import (
 )
 from balai.models.place import Agencies
 from balai.reading import problem, table, unknown, wrong
-from balai.sites import INVENTORIES, enrolment_folder, enrolment_of, screen_problems, site_problems, wiring_problems
+from balai.sites import (
+    INVENTORIES,
+    enrolment_folder,
+    enrolment_of,
+    facility_problems,
+    screen_problems,
+    site_problems,
+    wiring_problems,
+)
 from balai.yamlfile import Document
 
 _M = TypeVar("_M", bound=Model)
@@ -60,6 +70,7 @@ class Estate:
     sites: dict[str, Site]
     sizes: Sizes
     screens: Screens
+    facilities: Facilities
     ledger: dict[str, int]
     calendar: Calendar
     flows: tuple[Flow, ...]
@@ -109,6 +120,8 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
     calendar = collect(lambda: _calendar(root, documents))
     sizes = collect(lambda: load(Sizes, yamlfile.read(root / "site_sizes.yml")))
     screens = collect(lambda: load(Screens, yamlfile.read(root / "screens.yml")))
+    facilities = collect(lambda: load(Facilities, yamlfile.read(root / "facilities.yml")))
+    collect(lambda: load(Satisfaction, yamlfile.read(root / "satisfaction.yml")))
     flows = collect(lambda: _flows(root, documents))
     machines = collect(lambda: load(Machines, yamlfile.read(root / "machines.yml")))
     kubernetes = collect(lambda: load(Kubernetes, yamlfile.read(root / "kubernetes.yml")))
@@ -128,6 +141,7 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
             sites=sites,
             sizes=sizes[0],
             screens=screens[0],
+            facilities=facilities[0],
             ledger=ledger,
             calendar=calendar[0],
             flows=tuple(flows),
@@ -175,6 +189,7 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
         problems = list(site_problems(site, document))
         yield from problems
         yield from enrolment_of(site, enrolment_folder(estate.root))[1]
+        yield from facility_problems(site, estate.facilities, document)
         if not problems:  # counts of machines are bounded then
             yield from wiring_problems(site, estate.sizes, document)
             yield from screen_problems(site, estate.sizes, estate.screens, document)
