@@ -14,8 +14,8 @@ from balai.models.screen import Words
 ELEMENTS, STEPS = 9, 4  # of the survey
 Four = Annotated[list[Words], Field(min_length=STEPS, max_length=STEPS)]
 Count = Annotated[int, Field(ge=0)]
-Period = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}(-(0[1-9]|1[0-2]))?$")]
-When = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?$")]
+Period = Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}(-(0[1-9]|1[0-2]))?$")]
+When = Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])(-[0-3][0-9])?$")]
 
 
 class Element(Model):
