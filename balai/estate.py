@@ -21,6 +21,7 @@ from balai.models import (
     Calendar,
     Cluster,
     DataCentre,
+    Facilities,
     Flow,
     Flows,
     Kubernetes,
@@ -30,6 +31,7 @@ from balai.models import (
     Model,
     Region,
     Release,
+    Satisfaction,
     Screens,
     Site,
     Sizes,
@@ -40,7 +42,15 @@ from balai.models.fleet import CONTROL_PLANE
 from balai.models.place import Agencies
 from balai.models.tenant import Quota, Resources
 from balai.reading import problem, table, unknown, wrong
-from balai.sites import INVENTORIES, enrolment_folder, enrolment_of, screen_problems, site_problems, wiring_problems
+from balai.sites import (
+    INVENTORIES,
+    enrolment_folder,
+    enrolment_of,
+    facility_problems,
+    screen_problems,
+    site_problems,
+    wiring_problems,
+)
 from balai.tenancy import circles, host_problems, quota_problems, tenant_problems
 from balai.yamlfile import Document, Path_
 
@@ -63,6 +73,7 @@ class Estate:
     sites: dict[str, Site]
     sizes: Sizes
     screens: Screens
+    facilities: Facilities
     ledger: dict[str, int]
     calendar: Calendar
     flows: tuple[Flow, ...]
@@ -113,6 +124,8 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
     calendar = collect(lambda: _calendar(root, documents))
     sizes = collect(lambda: load(Sizes, yamlfile.read(root / "site_sizes.yml")))
     screens = collect(lambda: load(Screens, yamlfile.read(root / "screens.yml")))
+    facilities = collect(lambda: load(Facilities, yamlfile.read(root / "facilities.yml")))
+    collect(lambda: load(Satisfaction, yamlfile.read(root / "satisfaction.yml")))
     flows = collect(lambda: _flows(root, documents))
     machines = collect(lambda: load(Machines, yamlfile.read(root / "machines.yml")))
     kubernetes = collect(lambda: load(Kubernetes, yamlfile.read(root / "kubernetes.yml")))
@@ -132,6 +145,7 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
             sites=sites,
             sizes=sizes[0],
             screens=screens[0],
+            facilities=facilities[0],
             ledger=ledger,
             calendar=calendar[0],
             flows=tuple(flows),
@@ -189,6 +203,7 @@ def _crosscheck(estate: Estate, documents: dict[str, Document]) -> Iterable[Prob
         problems = list(site_problems(site, document))
         yield from problems
         yield from enrolment_of(site, enrolment_folder(estate.root))[1]
+        yield from facility_problems(site, estate.facilities, document)
         if not problems:  # counts of machines are bounded then
             yield from wiring_problems(site, estate.sizes, document)
             yield from screen_problems(site, estate.sizes, estate.screens, document)

@@ -22,12 +22,14 @@ from balai.models import (
     Devices,
     EnrolledMachine,
     Enrolment,
+    Facilities,
     Flow,
     Flows,
     Hub,
     Hubs,
     LedgerEntry,
     Region,
+    Satisfaction,
     Screens,
     Site,
     Sizes,
@@ -77,6 +79,8 @@ class SiteView:
     site: Site
     sizes: Sizes
     screens: Screens
+    satisfaction: Satisfaction
+    facilities: Facilities
     titles: dict[str, tuple[str, str]]
     recipients: dict[str, str]
     index: int
@@ -153,6 +157,8 @@ def load_site(path: Path) -> SiteView:
     sizes = load(Sizes, yamlfile.read(root / "site_sizes.yml"))
     problems += more
     screens = load(Screens, yamlfile.read(root / "screens.yml"))
+    facilities = load(Facilities, yamlfile.read(root / "facilities.yml"))
+    problems += facility_problems(site, facilities, document)
     if not problems:  # counts of machines are bounded by then
         problems = [*wiring_problems(site, sizes, document), *screen_problems(site, sizes, screens, document)]
     if problems:
@@ -167,6 +173,8 @@ def load_site(path: Path) -> SiteView:
         site=site,
         sizes=sizes,
         screens=screens,
+        satisfaction=load(Satisfaction, yamlfile.read(root / "satisfaction.yml")),
+        facilities=facilities,
         titles=_titles(site, flows, root),
         recipients=_recipients(folder),
         index=ledger[site.name],
@@ -303,6 +311,14 @@ def screen_problems(site: Site, sizes: Sizes, screens: Screens, document: Docume
             yield unknown(document, ("screens", machine), machine, "kiosk or display of the site", known)
         if profile not in screens.profiles:
             yield unknown(document, ("screens", machine), profile, "profile of screens.yml", list(screens.profiles))
+
+
+def facility_problems(site: Site, facilities: Facilities, document: Document) -> Iterable[Problem]:
+    """Yield attested facilities that the closed list has not."""
+    known = [facility.name for facility in facilities.facilities]
+    for name in site.facilities:
+        if name not in known:
+            yield unknown(document, ("facilities", name), name, "facility of facilities.yml", known)
 
 
 def site_problems(site: Site, document: Document) -> Iterable[Problem]:

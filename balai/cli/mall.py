@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime
 import json
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from balai.cli.flows import view_of
+from balai.errors import shown
 from balai.sites import SiteView
-from balai.text import say
+from balai.text import LANGUAGES, say
 
 
 class _Mall(click.Group):
@@ -106,8 +108,6 @@ def draw(site: str, out: str | None) -> None:
 
     picture = drawing.draw(view_of(site))
     if out:
-        from pathlib import Path
-
         Path(out).write_text(picture, encoding="utf-8")
     else:
         click.echo(picture)
@@ -135,8 +135,6 @@ def wiring(site: str, out: str | None, record: bool, as_json: bool) -> None:
 
     view = view_of(site)
     if out:
-        from pathlib import Path
-
         Path(out).write_text(wires.sheet(view), encoding="utf-8")
         return
     if record:
@@ -170,6 +168,55 @@ def _print_wiring(rows: list[dict[str, Any]], view: SiteView) -> None:
         click.echo(say("wiring_proposed"))
     if cables := wires.missing(view):
         click.echo(say("wiring_missing", cables=", ".join(cables)))
+
+
+@mall.command()
+@click.argument("site")
+@click.option("--month", type=click.DateTime(["%Y-%m"]), help="Month of a monthly report, such as 2026-11.")
+@click.option("--year", type=click.DateTime(["%Y"]), help="Year of a yearly evaluation, such as 2026.")
+@click.option(
+    "--counts", type=click.Path(dir_okay=False, path_type=Path), help="What counts.py printed on the mall's server."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write all tables as CSV, and a page to print, into it; the summary is printed otherwise.",
+)
+@click.option("--lang", type=click.Choice(LANGUAGES), default="id", show_default=True, help="Language of the report.")
+def report(
+    site: str,
+    month: datetime.datetime | None,
+    year: datetime.datetime | None,
+    counts: Path | None,
+    out: Path | None,
+    lang: str,
+) -> None:
+    """Report what SITE owes its ministry for a month or a year; what nobody knows is said in words."""
+    from balai.mall import report as duties
+    from balai.mall.counted import read_counts
+
+    if (month is None) == (year is None):
+        raise click.UsageError("give either --month or --year")
+    period = f"{month:%Y-%m}" if month else f"{year:%Y}"
+    view = view_of(site)
+    counted = read_counts(counts, view, period) if counts else None
+    made = duties.Report(view, period, counted, datetime.datetime.now(ZoneInfo(view.timezone)).date(), lang)
+    if out:
+        click.echo(say("report_written", path=shown(duties.write(made, out))))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(emoji=False, markup=False)
+    for line in (made.title, *made.notes):
+        console.print(line)
+    summary = made.tables()[0]
+    table = Table(box=None)
+    for column in summary.columns:
+        table.add_column(column, overflow="fold")
+    for row in summary.rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 @mall.command()

@@ -170,10 +170,11 @@ def screen_of(machine: Machine, view: SiteView) -> Json:
 
 
 def queue_of(view: SiteView) -> Json:
-    """Return what the mall's queue is told; an office's letter comes from its slot, which stays its own."""
+    """Return what the mall's queue and survey are told; an office's letter comes from its slot, which stays its own."""
     calendar = calendar_of(view)
     return {
         "mall": view.site.title,
+        "site": view.site.name,
         "server": site_server(view),
         "timezone": calendar["timezone"],
         "not_before": calendar["not_before"],
@@ -186,6 +187,17 @@ def queue_of(view: SiteView) -> Json:
                 "networks": calendar["offices"][office.agency]["networks"],
             }
             for office in view.site.offices
+        },
+        "satisfaction": {
+            "elements": [
+                {
+                    "name": element.name,
+                    "question": {"id": element.question, "en": element.question_en},
+                    "answers": {"id": element.answers, "en": element.answers_en},
+                }
+                for element in view.satisfaction.elements
+            ],
+            "texts": catalogue("satisfaction_"),
         },
         "texts": catalogue("queue_"),
     }

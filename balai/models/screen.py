@@ -8,8 +8,8 @@ from pydantic import Field, StringConstraints, model_validator
 
 from balai.models.base import Model, Name, Text
 
-# Pages of the mall's own server: drawing a number, and the numbers called.
-Page = Literal["antrean", "papan"]
+# Pages of the mall's own server: drawing a number, the numbers called, and the satisfaction survey.
+Page = Literal["antrean", "papan", "survei"]
 Words = Annotated[str, StringConstraints(min_length=3, max_length=48)]
 
 

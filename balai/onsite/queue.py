@@ -66,7 +66,8 @@ class Queue:
 
     Attributes:
         settings: `timezone`, `not_before` (a date), `assignments` (counter, office, on), and `offices` by name:
-            `letter`, `title`, `networks` (whose machines may call for it); `kiosks` (networks that may draw).
+            `letter`, `title`, `networks` (whose machines may call for it); `kiosks` (networks that may draw);
+            `satisfaction` (`elements` and `texts` of the survey).
     """
 
     def __init__(self, settings: dict[str, Any], database: Path | str) -> None:
@@ -78,19 +79,25 @@ class Queue:
         self.base.execute("PRAGMA journal_mode = WAL")
         self.base.execute("PRAGMA synchronous = FULL")
         self.base.executescript(SCHEMA)
+        self.satisfaction = sibling("satisfaction").Satisfaction(self)
 
     def day(self, now: float) -> datetime.date:
         """
-        Return the mall's day: never one before the last that a number was drawn on.
+        Return the mall's day: never one before the last that a number was drawn or the survey was answered on.
 
         A day more than KEPT_DAYS ahead was no day: the clock was, and when it is right again it counts.
         """
         today = datetime.datetime.fromtimestamp(now, ZoneInfo(self.settings["timezone"])).date()
         today = max(today, datetime.date.fromisoformat(self.settings["not_before"]))
-        return max(today, self._last(today + datetime.timedelta(days=KEPT_DAYS)) or today)
+        return max(today, self.last(today + datetime.timedelta(days=KEPT_DAYS)) or today)
 
-    def _last(self, most: datetime.date = datetime.date.max) -> datetime.date | None:
-        (last,) = self.base.execute("SELECT max(day) FROM tickets WHERE day <= ?", (str(most),)).fetchone()
+    def last(self, most: datetime.date = datetime.date.max) -> datetime.date | None:
+        """Return the last day, up to one, of which anything is kept."""
+        (last,) = self.base.execute(
+            "SELECT max(day) FROM (SELECT max(day) AS day FROM tickets WHERE day <= ?1 "
+            "UNION ALL SELECT max(day) FROM answers WHERE day <= ?1)",
+            (str(most),),
+        ).fetchone()
         return last and datetime.date.fromisoformat(last)
 
     def counters(self, day: datetime.date) -> dict[int, str]:
@@ -106,7 +113,7 @@ class Queue:
             self.base.execute("BEGIN IMMEDIATE")
             row = self.base.execute("SELECT day, office, number FROM tickets WHERE key = ?", (key,)).fetchone()
             if row is None:
-                day, before = self.day(now), self._last()
+                day, before = self.day(now), self.last()
                 if office not in self.counters(day).values():
                     raise RefusedError(409, "queue_not_today")
                 (last,) = self.base.execute(
@@ -114,8 +121,8 @@ class Queue:
                 ).fetchone()
                 row = (str(day), office, last + 1)
                 self.base.execute("INSERT INTO tickets VALUES (?, ?, ?, ?, ?)", (key, *row, now))
-                if last == 0 and before and day - before < datetime.timedelta(days=LONGEST_PAUSE):
-                    self._forget(day)
+                if last == 0:
+                    self.forget(day, before)
             ahead = self.base.execute(
                 "SELECT count(*) FROM tickets t LEFT JOIN calls c ON c.ticket = t.key "
                 "WHERE t.day = ? AND t.office = ? AND t.number < ? AND c.key IS NULL",
@@ -193,10 +200,14 @@ class Queue:
         """Return what stands on a ticket, such as A007."""
         return f"{self.settings['offices'][office]['letter']}{number:03}"
 
-    def _forget(self, day: datetime.date) -> None:
+    def forget(self, day: datetime.date, before: datetime.date | None) -> None:
+        """Throw away what is too old on a day; nothing when the day before it is so far away that the clock may lie."""
+        if before is None or day - before >= datetime.timedelta(days=LONGEST_PAUSE):
+            return
         oldest = str(day - datetime.timedelta(days=KEPT_DAYS))
         self.base.execute("DELETE FROM calls WHERE ticket IN (SELECT key FROM tickets WHERE day < ?)", (oldest,))
         self.base.execute("DELETE FROM tickets WHERE day < ?", (oldest,))
+        self.base.execute("DELETE FROM answers WHERE day < ?", (oldest,))
 
 
 def within(source: str, networks: Iterable[str]) -> bool:
@@ -221,6 +232,8 @@ def handler(queue: Queue) -> type[http.server.BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if self.path == "/api/board":
                 self._send(200, queue.board(time.time()))
+            elif self.path == "/api/satisfaction":
+                self._send(200, queue.satisfaction.state())
             else:
                 self._send(404, {"reason": "queue_wrong"})
 
@@ -241,10 +254,16 @@ def handler(queue: Queue) -> type[http.server.BaseHTTPRequestHandler]:
                 raise RefusedError(413, "queue_wrong")
             asked = json.loads(self.rfile.read(length))
             source = self.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-            if self.path == "/api/tickets":
+            if self.path in ("/api/tickets", "/api/satisfaction"):
                 if not within(source, queue.settings["kiosks"]):
                     raise RefusedError(403, "queue_not_yours")
-                return queue.draw(str(asked["office"]), str(asked["key"]), time.time())
+                office, key = str(asked["office"]), str(asked["key"])
+                if self.path == "/api/tickets":
+                    return queue.draw(office, key, time.time())
+                _check(key)
+                if not queue.satisfaction.keep(office, key, asked["answers"], time.time()):
+                    raise RefusedError(507, "queue_full")
+                return {"kept": True}
             if self.path == "/api/calls":
                 return queue.call(int(asked["counter"]), str(asked["key"]), source, time.time())
             raise RefusedError(404, "queue_wrong")

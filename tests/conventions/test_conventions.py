@@ -39,6 +39,7 @@ PAGES = {
         "balai/models/flow.py",
     ],
     "intake_": ["roles/intake/files/intake.js", "balai/onsite/intake.py"],
+    "satisfaction_": ["roles/queue/files/pages/survei.js"],
     "queue_": ["roles/queue/files/pages/queue.js", "balai/onsite/queue.py"],
 }
 

@@ -41,8 +41,9 @@ function draw(state) {
   const tiles = [];
   if (state.page.url) {
     const gone = state.page.state === "away" || state.page.state === "broken";
-    const note = gone ? say("page_away") : say(state.page.state);
-    const box = tile(say("page"), note, works(state.page) && state.page.url);
+    const [title, away] = state.page.url.endsWith("/survei/") ? ["survey", "survey_away"] : ["page", "page_away"];
+    const note = gone ? say(away) : say(state.page.state);
+    const box = tile(say(title), note, works(state.page) && state.page.url);
     box.className = "first";
     tiles.push(box);
   }

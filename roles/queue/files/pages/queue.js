@@ -68,6 +68,7 @@ async function call(counter) {
 
 const pages = {
   antrean() {
+    byId("survey").textContent = say("survey");
     byId("title").textContent = say("draw");
     if (held) {
       const box = make("div", say("yours"), [make("b", held.ticket), make("p", `${held.ahead} ${say("ahead")}`)]);
