@@ -18,6 +18,7 @@ from lab.toolchain import Found
 STAGES = Path(__file__).with_name("kwok_stages.yml")
 RACKS = 3
 TAINT = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
+RESOURCES = {"cpu": "64", "memory": "256Gi", "pods": "110", "ephemeral-storage": "100Gi"}
 PODS = list(addressing.PODS.subnets(new_prefix=16))[1]
 
 
@@ -76,7 +77,7 @@ def ready(cluster: Cluster, name: str) -> bool:
 
 
 def _apply_node(cluster: Cluster, place: str, number: int, taints: list[dict[str, str]]) -> None:
-    name, resources = f"{place}-kwok-{number}", {"cpu": "64", "memory": "256Gi", "pods": "110"}
+    name = f"{place}-kwok-{number}"
     node: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Node",
@@ -86,7 +87,7 @@ def _apply_node(cluster: Cluster, place: str, number: int, taints: list[dict[str
             "labels": {"type": "kwok", "kubernetes.io/hostname": name, **labels(place, f"rack-{number}")},
         },
         "spec": {"taints": taints},
-        "status": {"capacity": resources, "allocatable": resources},
+        "status": {"capacity": RESOURCES, "allocatable": RESOURCES},
     }
     path = f"/api/v1/nodes/{name}?fieldManager=lab&force=true"
     cluster.request("PATCH", path, node, content_type=APPLY)
