@@ -61,7 +61,7 @@ def class_objects(estate: Estate, place: DataCentre, infrastructure: str, namesp
         "controlPlane": {
             "templateRef": ref(control),
             "machineInfrastructure": {"templateRef": ref(machines[CONTROL_PLANE])},
-            "healthCheck": _health(made.unhealthy),
+            "healthCheck": {"checks": checks_of(made.unhealthy)},
         },
         "infrastructure": {"templateRef": ref(cluster)},
         "workers": {
@@ -70,7 +70,6 @@ def class_objects(estate: Estate, place: DataCentre, infrastructure: str, namesp
                     "class": kind,
                     "bootstrap": {"templateRef": ref(joining)},
                     "infrastructure": {"templateRef": ref(machines[kind])},
-                    "healthCheck": _health(made.unhealthy),
                 }
                 for kind in kinds
             ]
@@ -154,10 +153,15 @@ def _patches(kinds: list[str]) -> list[Json]:
     ]
 
 
-def _health(seconds: int) -> Json:
-    """A machine that is unwell for so long is replaced; how many at a time, each cluster says for each of its pools."""
+def checks_of(seconds: int) -> Json:
+    """
+    Return the checks by which a machine that is unwell for so many seconds is to be replaced.
+
+    Pools have theirs from their cluster, with how many may be replaced at a time: Cluster API takes all of a health
+    check from the cluster as soon as any of it stands there.
+    """
     conditions = [{"type": "Ready", "status": s, "timeoutSeconds": seconds} for s in ("Unknown", "False")]
-    return {"checks": {"nodeStartupTimeoutSeconds": STARTUP, "unhealthyNodeConditions": conditions}}
+    return {"nodeStartupTimeoutSeconds": STARTUP, "unhealthyNodeConditions": conditions}
 
 
 def _file(path: str, name: str) -> Json:

@@ -7,7 +7,7 @@ from typing import Any
 
 from balai import addressing
 from balai.estate import Estate
-from balai.fleet.cluster_class import API, class_objects
+from balai.fleet.cluster_class import API, checks_of, class_objects
 from balai.fleet.infrastructure import INFRASTRUCTURES, infrastructure_of
 from balai.models import Cluster, DataCentre
 
@@ -66,7 +66,7 @@ def _spare(estate: Estate, place: DataCentre, rack: str, machines: str) -> int:
 
 def _one_by_one(*, spare: int) -> Json:
     """A machine is replaced by a spare one before it goes; where the rack has none, it goes first and comes back."""
-    surge = min(spare, 1)
+    surge = 1 if spare > 0 else 0
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": 1 - surge}}
 
 
@@ -78,7 +78,10 @@ def topology(estate: Estate, cluster: Cluster, place: DataCentre, class_name: st
             "name": f"{pool.name}-{rack}",
             "replicas": count,
             "failureDomain": rack,
-            "healthCheck": {"remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": _at_most(count)}}},
+            "healthCheck": {
+                "checks": checks_of(INFRASTRUCTURES[made].unhealthy),
+                "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": _at_most(count)}},
+            },
             "rollout": {"strategy": _one_by_one(spare=_spare(estate, place, rack, pool.machines))},
             "variables": {"overrides": [{"name": "rack", "value": rack}]},
         }

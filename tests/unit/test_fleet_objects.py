@@ -98,7 +98,7 @@ def test_another_setting_is_another_class_and_the_same_one_is_the_same(
 ) -> None:
     before, clusters = fleet_objects(ESTATE, PLACE)
     again, _ = fleet_objects(load_and_image(), PLACE)
-    monkeypatch.setattr(cluster_class, "STARTUP", 1201)
+    monkeypatch.setattr(cluster_class, "RACK_LABELS", "topology.kubernetes.io/zone={{ .rack }}")
 
     after, changed_clusters = fleet_objects(ESTATE, PLACE)
 
@@ -265,7 +265,8 @@ def test_so_many_unwell_machines_of_a_rack_are_replaced_and_with_more_the_rack_i
     _, (cluster,) = fleet_objects(changed(pools=pools), PLACE)
 
     (worker,) = cluster["spec"]["topology"]["workers"]["machineDeployments"]
-    assert worker["healthCheck"] == {"remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": at_most}}}
+    assert worker["healthCheck"]["remediation"] == {"triggerIf": {"unhealthyLessThanOrEqualTo": at_most}}
+    assert worker["healthCheck"]["checks"]["unhealthyNodeConditions"], "a cluster's own health check is the whole of it"
 
 
 def test_a_cluster_is_done_when_as_many_machines_as_declared_are_as_they_should_be() -> None:
