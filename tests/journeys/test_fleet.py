@@ -277,7 +277,7 @@ def test_a_rack_that_is_taken_out_is_emptied_and_what_no_longer_fits_is_said(fle
     refused = fleet.up()
     fleet.change("clusters/uji.yml", "racks: {a: 2, b: 2}", "racks: {a: 3}")
     fleet.change("tenants/hukum.yml", "clusters: [cikarang]", "clusters: [uji]")
-    fleet.change("tenants/hukum.yml", 'cpu: "4"', 'cpu: "90"')
+    fleet.change("tenants/hukum.yml", 'cpu: "4"', 'cpu: "70"')
 
     done = fleet.up()
     told = fleet.balai("fleet", "fit", "--without", "uji/a", "--json")
@@ -287,7 +287,7 @@ def test_a_rack_that_is_taken_out_is_emptied_and_what_no_longer_fits_is_said(fle
     assert done.returncode == 0, done.stdout
     assert {m["spec"].get("failureDomain", "-") for m in fleet.machines().values()} == {"-", "a"}
     hukum = next(v for v in json.loads(told.stdout) if v["tenant"] == "hukum")
-    assert (hukum["state"], hukum["short"]["cpu"], hukum["machines"]) == ("not", 90_000, 4)
+    assert (hukum["state"], hukum["short"]["cpu"], hukum["machines"]) == ("not", 70_000, 3)
 
 
 def test_a_management_cluster_is_rebuilt_from_its_export_and_no_cluster_is_made_again(
