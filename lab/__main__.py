@@ -31,6 +31,7 @@ from balai.sites import INVENTORIES
 from lab import (
     approvals,
     control_plane,
+    crds,
     gateway,
     images,
     internet,
@@ -77,6 +78,7 @@ def up() -> int:
         summary.step("Packages", packages.ensure)
         summary.step("Tools", lambda: _tools(kept))
         summary.step("Control plane", lambda: _control_plane(kept))
+        summary.step("Kinds of services", lambda: crds.start(kept["cluster"]))
         summary.step("Management cluster", lambda: _management(kept))
         summary.step("Node", lambda: _node(kept))
         network.make(machines.NETNS)

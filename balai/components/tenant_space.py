@@ -9,8 +9,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from balai.components.foundation import GATEWAY, TENANT_ROLE
-from balai.flows.services import NAMESPACE_NAME, dns_policy
+from balai.flows.services import APIS_PORT, NAMESPACE_NAME, dns_policy
 from balai.models import Tenant
+from balai.models.service import Api
 from balai.rules.lens import LABEL
 
 Json = dict[str, Any]
@@ -24,16 +25,20 @@ class TenantSpaceArgs:
     Attributes:
         tenant: Whose space it is.
         cluster: Name of the cluster it is on; the tenant must be placed there.
-        reached: Ports of the services that other tenants' `reaches` name, by tenant name.
-        reached_by: For each own service's port, the tenants that need it.
+        reached: Ports of the pages and forms that its `reaches` name, by the other tenant's name.
+        reached_by: For the port of each of its own, the tenants that need it.
+        calls: Whether its `reaches` name an API, which is called through the gateway alone.
         named: Own services that flows let malls begin with.
+        stores: Network policies of its data stores, by name, where they are on this cluster.
     """
 
     tenant: Tenant
     cluster: str
     reached: dict[str, list[int]]
     reached_by: dict[int, list[str]]
+    calls: bool
     named: frozenset[str]
+    stores: dict[str, Json]
 
     def __post_init__(self) -> None:
         if self.cluster not in self.tenant.clusters:
@@ -77,6 +82,7 @@ class TenantSpace(pulumi.ComponentResource):
                     "requests.memory": quota.memory,
                     "limits.memory": quota.memory,
                     "pods": str(quota.pods),
+                    "requests.storage": quota.storage,
                     "services.nodeports": "0",
                     "services.loadbalancers": "0",
                 }
@@ -100,11 +106,11 @@ class TenantSpace(pulumi.ComponentResource):
             k8s.networking.v1.NetworkPolicy(
                 f"{name}-{label}", metadata=self._named(label), spec=spec, opts=self._child()
             )
-        if way := gateway_egress(args):
+        for label, (way, spec) in gateway_policies(args).items():
             k8s.networking.v1.NetworkPolicy(
-                f"{name}-from-gateway",
-                metadata={"name": f"to-{tenant.name}", "namespace": GATEWAY, "labels": labels},
-                spec=way,
+                f"{name}-{label}",
+                metadata={"name": f"{way}-{tenant.name}", "namespace": GATEWAY, "labels": labels},
+                spec=spec,
                 opts=self._child(),
             )
         self.register_outputs({"namespace": self.namespace})
@@ -150,17 +156,22 @@ def tenant_namespace(tenant: Tenant) -> Json:
     }
 
 
-def gateway_egress(args: TenantSpaceArgs) -> Json | None:
-    """Return the spec that lets the gateway begin with the tenant's services; None when it has none to begin with."""
+def gateway_policies(args: TenantSpaceArgs) -> dict[str, tuple[str, Json]]:
+    """Return what the gateway's namespace lets through for the tenant: way and spec, by the resource's name."""
     there = [{"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": args.tenant.name}}}]
-    ports = _behind_gateway(args)
-    egress = [{"to": there, "ports": ports}]
-    return {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress} if ports else None
+    found: dict[str, tuple[str, Json]] = {}
+    if ports := _behind_gateway(args):
+        egress = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": there, "ports": ports}]}
+        found["from-gateway"] = "to", egress
+    if args.calls:
+        ingress = [{"from": there, "ports": [{"protocol": "TCP", "port": APIS_PORT}]}]
+        found["to-gateway"] = "from", {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress}
+    return found
 
 
 def _behind_gateway(args: TenantSpaceArgs) -> list[Json]:
-    services = [s for s in args.tenant.services if s.public or s.name in args.named]
-    return [{"protocol": "TCP", "port": s.port} for s in services]
+    services = [s for s in args.tenant.answering if s.public or s.name in args.named or isinstance(s, Api)]
+    return [{"protocol": "TCP", "port": port} for port in sorted({s.port for s in services})]
 
 
 def network_policies(args: TenantSpaceArgs) -> dict[str, Json]:
@@ -176,6 +187,10 @@ def network_policies(args: TenantSpaceArgs) -> dict[str, Json]:
             "policyTypes": ["Ingress"],
             "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: GATEWAY}}}], "ports": ports}],
         }
+    if args.calls:
+        gateway = [{"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: GATEWAY}}}]
+        egress = [{"to": gateway, "ports": [{"protocol": "TCP", "port": APIS_PORT}]}]
+        policies["reach-apis"] = {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress}
     for other, there in sorted(args.reached.items()):
         policies[f"reach-{other}"] = {
             "podSelector": {},
@@ -200,4 +215,4 @@ def network_policies(args: TenantSpaceArgs) -> dict[str, Json]:
                 }
             ],
         }
-    return policies
+    return policies | args.stores

@@ -10,21 +10,18 @@ not pack, and a container that is larger than a machine fits nowhere. So more ma
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from balai.estate import Estate
 from balai.models import Cluster, Tenant
-from balai.models.tenant import Service
+from balai.models.size import Size, agreed, pods_of, runs_of
 from balai.text import say
 
 State = Literal["fits", "degraded", "not"]
 CLASS = "general"  # the machines that tenants' pods run on
 RANK = {"strategis": 0, "tinggi": 1, "rendah": 2}
-BYTES = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-MIB = 2**20
 
 
 @dataclass(frozen=True, order=True)
@@ -36,27 +33,6 @@ class Loss:
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.data_centre, self.rack) if part)
-
-
-@dataclass(frozen=True)
-class Size:
-    """Thousandths of a core, MiB of memory, pods."""
-
-    cpu: int = 0
-    memory: int = 0
-    pods: int = 0
-
-    def __add__(self, other: Size) -> Size:
-        return Size(self.cpu + other.cpu, self.memory + other.memory, self.pods + other.pods)
-
-    def times(self, count: int) -> Size:
-        """Return it so many times."""
-        return Size(self.cpu * count, self.memory * count, self.pods * count)
-
-    def beyond(self, bound: Size) -> dict[str, int]:
-        """Return by how much it is larger, for each part in which it is."""
-        mine, theirs = asdict(self), asdict(bound)
-        return {part: mine[part] - theirs[part] for part in mine if mine[part] > theirs[part]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,9 +100,7 @@ def _on(
             continue
         short = whole.beyond(room)
         state: State = "not" if least.beyond(room) else "degraded" if short else "fits"
-        if any(
-            Size(cpu_of(s.resources.cpu), memory_of(s.resources.memory), 1).beyond(machine) for s in tenant.services
-        ):
+        if any(pod.beyond(machine) for pod in pods_of(tenant)):
             yield Verdict(tenant=tenant.name, loss=loss, cluster=cluster.name, state="not", short=short)
             continue
         more = max((math.ceil(n / asdict(machine)[part]) for part, n in short.items()), default=0)
@@ -161,33 +135,3 @@ def room_of(estate: Estate, cluster: Cluster, loss: Loss) -> Size:
     hit = loss.rack if loss.data_centre == cluster.data_centre else ""
     count = sum(n for pool in cluster.pools if pool.machines == CLASS for rack, n in pool.racks.items() if rack != hit)
     return machine_of(estate).times(count)
-
-
-def agreed(tenant: Tenant) -> Size:
-    """Return what was agreed with a tenant."""
-    return Size(cpu_of(tenant.quota.cpu), memory_of(tenant.quota.memory), tenant.quota.pods)
-
-
-def runs_of(tenant: Tenant) -> Size:
-    """Return what a tenant declares to run."""
-    total = Size()
-    for service in tenant.services:
-        total += _one(service).times(service.replicas)
-    return total
-
-
-def _one(service: Service) -> Size:
-    return Size(cpu_of(service.resources.cpu), memory_of(service.resources.memory), 1)
-
-
-def cpu_of(quantity: str) -> int:
-    """Return a Kubernetes quantity of cores in thousandths: `500m` is 500, `2` is 2000."""
-    return int(quantity[:-1]) if quantity.endswith("m") else int(quantity) * 1000
-
-
-def memory_of(quantity: str) -> int:
-    """Return a Kubernetes quantity of bytes in MiB, rounded up: `4Gi` is 4096."""
-    found = re.fullmatch(r"([0-9]+)([KMGT]i)?", quantity)
-    if found is None:
-        raise ValueError(f"{quantity} is no amount of memory")
-    return math.ceil(int(found[1]) * BYTES[found[2] or ""] / MIB)
