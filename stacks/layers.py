@@ -179,15 +179,15 @@ def _space_args(estate: Estate, cluster: Cluster, tenant: Tenant) -> TenantSpace
     ports = {
         t.name: {s.name: s.port for s in t.answering if not isinstance(s, models.Api)} for t in estate.tenants.values()
     }
-    reached: dict[str, list[int]] = defaultdict(list)
+    reached: dict[str, dict[str, int]] = defaultdict(dict)
     for reach in tenant.reaches:
         if port := ports[reach.tenant].get(reach.service):
-            reached[reach.tenant].append(port)
-    reached_by: dict[int, list[str]] = defaultdict(list)
+            reached[reach.tenant][reach.service] = port
+    reached_by: dict[str, list[str]] = defaultdict(list)
     for other in estate.tenants_of(cluster.name):
         for reach in other.reaches:
-            if reach.tenant == tenant.name and (port := ports[tenant.name].get(reach.service)):
-                reached_by[port].append(other.name)
+            if reach.tenant == tenant.name and reach.service in ports[tenant.name]:
+                reached_by[reach.service].append(other.name)
     to_malls = named(estate.flows)
     return TenantSpaceArgs(
         tenant=tenant,

@@ -9,9 +9,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from balai.components.foundation import GATEWAY, TENANT_ROLE
-from balai.flows.services import APIS_PORT, NAMESPACE_NAME, dns_policy
+from balai.flows.services import APIS_PORT, APP_NAME, NAMESPACE_NAME, dns_policy
 from balai.models import Tenant
-from balai.models.service import Api
+from balai.models.service import Api, Web
 from balai.rules.lens import LABEL
 
 Json = dict[str, Any]
@@ -25,8 +25,8 @@ class TenantSpaceArgs:
     Attributes:
         tenant: Whose space it is.
         cluster: Name of the cluster it is on; the tenant must be placed there.
-        reached: Ports of the pages and forms that its `reaches` name, by the other tenant's name.
-        reached_by: For the port of each of its own, the tenants that need it.
+        reached: Pages and forms that its `reaches` name, with their ports, by the other tenant's name.
+        reached_by: For each of its own, the tenants that need it.
         calls: Whether its `reaches` name an API, which is called through the gateway alone.
         named: Own services that flows let malls begin with.
         stores: Network policies of its data stores, by name, where they are on this cluster.
@@ -34,8 +34,8 @@ class TenantSpaceArgs:
 
     tenant: Tenant
     cluster: str
-    reached: dict[str, list[int]]
-    reached_by: dict[int, list[str]]
+    reached: dict[str, dict[str, int]]
+    reached_by: dict[str, list[str]]
     calls: bool
     named: frozenset[str]
     stores: dict[str, Json]
@@ -158,61 +158,58 @@ def tenant_namespace(tenant: Tenant) -> Json:
 
 def gateway_policies(args: TenantSpaceArgs) -> dict[str, tuple[str, Json]]:
     """Return what the gateway's namespace lets through for the tenant: way and spec, by the resource's name."""
-    there = [{"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": args.tenant.name}}}]
     found: dict[str, tuple[str, Json]] = {}
-    if ports := _behind_gateway(args):
-        egress = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": there, "ports": ports}]}
-        found["from-gateway"] = "to", egress
+    if behind := _behind_gateway(args):
+        rules = [{"to": [_pods(args.tenant.name, s.name)], "ports": _tcp(s.port)} for s in behind]
+        found["from-gateway"] = "to", {"podSelector": {}, "policyTypes": ["Egress"], "egress": rules}
     if args.calls:
-        ingress = [{"from": there, "ports": [{"protocol": "TCP", "port": APIS_PORT}]}]
-        found["to-gateway"] = "from", {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress}
+        rules = [{"from": [_tenant(args.tenant.name)], "ports": _tcp(APIS_PORT)}]
+        found["to-gateway"] = "from", {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": rules}
     return found
-
-
-def _behind_gateway(args: TenantSpaceArgs) -> list[Json]:
-    services = [s for s in args.tenant.answering if s.public or s.name in args.named or isinstance(s, Api)]
-    return [{"protocol": "TCP", "port": port} for port in sorted({s.port for s in services})]
 
 
 def network_policies(args: TenantSpaceArgs) -> dict[str, Json]:
     """Return the tenant's network policies by name: nothing, then only what is declared."""
-    ports = _behind_gateway(args)
+    gateway = {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: GATEWAY}}}
     policies: dict[str, Json] = {
         "default-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
         "allow-dns": dns_policy(),
     }
-    if ports:
-        policies["allow-gateway"] = {
-            "podSelector": {},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: GATEWAY}}}], "ports": ports}],
-        }
+    for service in _behind_gateway(args):
+        policies[f"gateway-to-{service.name}"] = _into(service, [gateway])
     if args.calls:
-        gateway = [{"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: GATEWAY}}}]
-        egress = [{"to": gateway, "ports": [{"protocol": "TCP", "port": APIS_PORT}]}]
+        egress = [{"to": [gateway], "ports": _tcp(APIS_PORT)}]
         policies["reach-apis"] = {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress}
     for other, there in sorted(args.reached.items()):
-        policies[f"reach-{other}"] = {
-            "podSelector": {},
-            "policyTypes": ["Egress"],
-            "egress": [
-                {
-                    "to": [{"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": other}}}],
-                    "ports": [{"protocol": "TCP", "port": port} for port in there],
-                }
-            ],
-        }
-    for port, others in sorted(args.reached_by.items()):
-        policies[f"reached-on-{port}"] = {
-            "podSelector": {},
-            "policyTypes": ["Ingress"],
-            "ingress": [
-                {
-                    "from": [
-                        {"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": other}}} for other in sorted(others)
-                    ],
-                    "ports": [{"protocol": "TCP", "port": port}],
-                }
-            ],
-        }
+        egress = [{"to": [_pods(other, name)], "ports": _tcp(port)} for name, port in sorted(there.items())]
+        policies[f"reach-{other}"] = {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress}
+    for service in args.tenant.answering:
+        if others := args.reached_by.get(service.name):
+            policies[f"reached-{service.name}"] = _into(service, [_tenant(other) for other in sorted(others)])
     return policies | args.stores
+
+
+def _behind_gateway(args: TenantSpaceArgs) -> list[Web | Api]:
+    return [s for s in args.tenant.answering if s.public or s.name in args.named or isinstance(s, Api)]
+
+
+def _into(service: Web | Api, begin: list[Json]) -> Json:
+    # To this service's pods alone: another one on the same port is another conversation.
+    ingress = [{"from": begin, "ports": _tcp(service.port)}]
+    return {
+        "podSelector": {"matchLabels": {APP_NAME: service.name}},
+        "policyTypes": ["Ingress"],
+        "ingress": ingress,
+    }
+
+
+def _tenant(name: str) -> Json:
+    return {"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": name}}}
+
+
+def _pods(tenant: str, service: str) -> Json:
+    return {**_tenant(tenant), "podSelector": {"matchLabels": {APP_NAME: service}}}
+
+
+def _tcp(port: int) -> list[Json]:
+    return [{"protocol": "TCP", "port": port}]

@@ -74,18 +74,36 @@ def labels_of(tenant: Any) -> dict[str, str]:
     return {**tenant_labels(tenant), NAMESPACE_NAME: tenant.namespace}
 
 
+def reaches(begins: Any, asked: Any, service: str, port: int) -> bool:
+    """Judge whether a pod of one tenant may begin with a pod of another's service, by the policies of both."""
+    there, here = (network_policies(_space_args(ESTATE, CLUSTER, t)) for t in (begins, asked))
+    pod, caller = {APP_NAME: service}, {APP_NAME: "web"}
+    out = passes(there, "Egress", labels_of(asked), port, caller, pod)
+    return out and passes(here, "Ingress", labels_of(begins), port, pod, caller)
+
+
 @pytest.mark.parametrize(("begins", "asked"), list(product(TENANTS, TENANTS)), ids=lambda t: t.name)
 def test_a_tenant_reaches_another_exactly_where_its_file_says_so(begins: Any, asked: Any) -> None:
     if begins is asked:
         return
-    there, here = (network_policies(_space_args(ESTATE, CLUSTER, t)) for t in (begins, asked))
     declared = {(r.tenant, r.service) for r in begins.reaches}
 
-    for port in {22, 443, *(s.port for s in asked.answering)}:
-        both = passes(there, "Egress", labels_of(asked), port) and passes(here, "Ingress", labels_of(begins), port)
-        pages = [s for s in asked.answering if s.kind == "web"]
+    for service in asked.services:
+        for port in {22, 443, *(s.port for s in asked.answering)}:
+            meant = service.kind == "web" and service.port == port and (asked.name, service.name) in declared
+            assert reaches(begins, asked, service.name, port) == meant
 
-        assert both == any((asked.name, s.name) in declared and s.port == port for s in pages)
+
+def test_whoever_opens_a_page_does_not_reach_the_api_beside_it_on_the_same_port() -> None:
+    registry = ESTATE.tenants["kependudukan"]
+    web, api = registry.answering
+    args = _space_args(ESTATE, CLUSTER, registry)
+    here = network_policies(type(args)(**{**vars(args), "reached_by": {"web": ["pajak"]}}))
+    begins = labels_of(ESTATE.tenants["pajak"])
+
+    assert web.port == api.port
+    assert passes(here, "Ingress", begins, web.port, {APP_NAME: "web"})
+    assert not passes(here, "Ingress", begins, api.port, {APP_NAME: api.name})
 
 
 @pytest.mark.parametrize("tenant", TENANTS, ids=lambda t: t.name)
@@ -93,13 +111,16 @@ def test_the_gateway_reaches_what_is_public_or_named_by_a_flow_and_tenants_reach
     policies = network_policies(_space_args(ESTATE, CLUSTER, tenant))
     gateway = {NAMESPACE_NAME: GATEWAY}
 
-    for service in tenant.answering:
-        open_ = service.public or service.kind == "api" or f"{tenant.name}/{service.name}" in named(ESTATE.flows)
-        assert passes(policies, "Ingress", gateway, service.port) == open_
+    for service in tenant.services:
+        open_ = service.kind == "api" or (
+            service.kind == "web" and (service.public or f"{tenant.name}/{service.name}" in named(ESTATE.flows))
+        )
+        port, pod = getattr(service, "port", 8080), {APP_NAME: service.name}
+        assert passes(policies, "Ingress", gateway, port, pod) == open_
         for other in TENANTS:
             ways = {name: spec for name, (_, spec) in gateway_policies(_space_args(ESTATE, CLUSTER, other)).items()}
             here = open_ and other is tenant
-            assert passes(GATEWAYS | ways, "Egress", labels_of(tenant), service.port) == here
+            assert passes(GATEWAYS | ways, "Egress", labels_of(tenant), port, beside=pod) == here
     assert not passes(policies, "Egress", gateway, 443)
     assert not passes(GATEWAYS, "Ingress", labels_of(tenant), 443)
 
@@ -110,11 +131,12 @@ def test_a_service_that_is_neither_public_nor_named_is_closed_to_the_gateway() -
     )
     args = _space_args(ESTATE, CLUSTER, tenant)
     closed = network_policies(type(args)(**{**vars(args), "named": frozenset()}))
+    service = tenant.services[0]
+    pod = {APP_NAME: service.name}
 
-    assert not passes(closed, "Ingress", {NAMESPACE_NAME: GATEWAY}, tenant.services[0].port)
-    assert passes(network_policies(args), "Ingress", {NAMESPACE_NAME: GATEWAY}, tenant.services[0].port) == bool(
-        args.named
-    )
+    assert args.named, "or this says nothing"
+    assert passes(network_policies(args), "Ingress", {NAMESPACE_NAME: GATEWAY}, service.port, pod)
+    assert not passes(closed, "Ingress", {NAMESPACE_NAME: GATEWAY}, service.port, pod)
 
 
 @pytest.mark.parametrize("tenant", TENANTS, ids=lambda t: t.name)
