@@ -25,6 +25,9 @@ ESTATE = load_estate()
 CLUSTER = ESTATE.clusters["cikarang"]
 TENANTS = ESTATE.tenants_of("cikarang")
 GATEWAYS = _front(ESTATE, CLUSTER)
+HERE = addressing.data_centre(ESTATE.data_centres["cikarang"].index)
+MALLS = [addressing.mall(index) for index in ESTATE.ledger.values()]
+KNOWN = [HERE.gateways, HERE.gateways_v6, *(plan.whole for plan in MALLS), *(plan.v6 for plan in MALLS)]
 Json = dict[str, Any]
 
 
@@ -203,11 +206,7 @@ def test_every_mall_reaches_the_gateway_on_the_ports_of_flows_that_name_services
 
 @given(st.ip_addresses(), st.sampled_from([22, 80, 443, 8080]))
 def test_nobody_else_comes_in_but_the_data_centre_s_edge(source: Any, port: int) -> None:
-    here = addressing.data_centre(ESTATE.data_centres["cikarang"].index)
-    plans = [addressing.mall(index) for index in ESTATE.ledger.values()]
-    known = [here.gateways, here.gateways_v6, *(p.whole for p in plans), *(p.v6 for p in plans)]
-
-    assert passes(GATEWAYS, "Ingress", source, port) == (port == 443 and any(source in network for network in known))
+    assert passes(GATEWAYS, "Ingress", source, port) == (port == 443 and any(source in network for network in KNOWN))
 
 
 def test_pods_nodes_and_malls_that_are_not_planned_come_in_by_no_address() -> None:
