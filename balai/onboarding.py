@@ -77,7 +77,7 @@ class TenantAnswers(Model):
     data_class: Literal["public", "internal", "restricted", "confidential"] = "internal"
     retention: Duration = "3650d"
     clusters: list[Name] = Field(default=["cikarang"], min_length=1)
-    quota: Quota = Quota(cpu="4", memory="4Gi", pods=20)
+    quota: Quota = Quota(cpu="4", memory="4Gi", pods=20, storage="0")
     image: Image
     port: int = Field(default=8080, ge=1024, le=65535)
     health: Annotated[str, StringConstraints(pattern=r"^/[a-z0-9/_-]*$")] = "/healthz"

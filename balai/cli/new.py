@@ -223,7 +223,12 @@ def _quota(text: str) -> dict[str, Any]:
     parts = text.replace(",", " ").split()
     if len(parts) != 3:
         raise click.BadParameter(say("new_tenant_quota"))
-    return {"cpu": parts[0], "memory": parts[1], "pods": int(parts[2]) if parts[2].isdigit() else parts[2]}
+    return {
+        "cpu": parts[0],
+        "memory": parts[1],
+        "pods": int(parts[2]) if parts[2].isdigit() else parts[2],
+        "storage": "0",
+    }
 
 
 def _yes(text: str) -> bool:
@@ -310,7 +315,7 @@ def _follows_of_tenant(estate: Estate, name: str) -> None:
             name=name,
             namespace=made.namespace,
             clusters=", ".join(made.clusters),
-            replicas=made.services[0].replicas,
+            replicas=made.answering[0].replicas,
             rpo=made.recovery.rpo,
             rto=made.recovery.rto,
             review=made.review,
@@ -319,7 +324,7 @@ def _follows_of_tenant(estate: Estate, name: str) -> None:
     flows = [
         f.name for f in estate.flows if f.services and (f.regions == [made.region] if made.region else not f.regions)
     ]
-    host = host_of(f"{name}/{made.services[0].name}")
+    host = host_of(f"{name}/{made.answering[0].name}")
     click.echo(say("new_tenant_flows", host=host, flows=", ".join(flows) or say("survey_none")))
     for loss in fitting.losses(estate):
         for verdict in fitting.fit(estate, loss):

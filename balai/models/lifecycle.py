@@ -21,6 +21,7 @@ class Amounts(Model):
     cpu: Quantity | None = None
     memory: Quantity | None = None
     pods: int | None = Field(default=None, ge=1, le=2000)
+    storage: Quantity | None = None
 
     @property
     def given(self) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from balai.capacity import cpu_of, memory_of
 from balai.estate import Estate, load_estate
 from balai.fleet import fit as fitting
-from balai.fleet.fit import Loss, Verdict, cpu_of, fit, losses, memory_of, words
+from balai.fleet.fit import Loss, Verdict, fit, losses, words
 from balai.models import Tenant
 from balai.models.fleet import GENERAL
 
