@@ -51,9 +51,10 @@ def _unit_problems(tenant: Tenant, document: Document) -> Iterable[Problem]:
         if amounts.cpu.endswith("i"):
             fix = "Write cores: 2, or 500m for half of one."
             yield wrong(document, (*where, "cpu"), amounts.cpu, "cores have no unit of memory", fix)
-        if amounts.memory.endswith("m"):
-            bound = "m is a thousandth, and of cores alone"
-            yield wrong(document, (*where, "memory"), amounts.memory, bound, "Write memory: 512Mi, or 4Gi.")
+        for part in ("memory", "storage") if isinstance(amounts, Quota) else ("memory",):
+            if (given := getattr(amounts, part)).endswith("m"):
+                bound = "m is a thousandth, and of cores alone"
+                yield wrong(document, (*where, part), given, bound, f"Write {part}: 512Mi, or 4Gi.")
 
 
 def _sum_problems(tenant: Tenant, document: Document) -> Iterable[Problem]:

@@ -213,6 +213,7 @@ CASES = [
         "a promise that copies cannot keep", TENANT, {"rpo: 1h": "rpo: 1m"}, {"recovery.rpo": "up to 5 minutes old"}
     ),
     Broken("a quota without room to grow", TENANT, {"pods: 20": "pods: 9"}, {"quota.pods": "1 pods more"}),
+    Broken("storage in cores", TENANT, {"storage: 100Gi": "storage: 100m"}, {"quota.storage": "of cores alone"}),
     Broken("stores beyond the quota", TENANT, {"storage: 100Gi": "storage: 30Gi"}, {"quota.storage": "10240 MiB more"}),
     Broken(
         "a peak that nothing can serve",
