@@ -223,12 +223,7 @@ def _quota(text: str) -> dict[str, Any]:
     parts = text.replace(",", " ").split()
     if len(parts) != 3:
         raise click.BadParameter(say("new_tenant_quota"))
-    return {
-        "cpu": parts[0],
-        "memory": parts[1],
-        "pods": int(parts[2]) if parts[2].isdigit() else parts[2],
-        "storage": "0",
-    }
+    return {"cpu": parts[0], "memory": parts[1], "pods": int(parts[2]) if parts[2].isdigit() else parts[2]}
 
 
 def _yes(text: str) -> bool:
