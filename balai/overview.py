@@ -68,7 +68,7 @@ def services(estate: Estate, apis: Mapping[str, Cluster]) -> list[ServiceRow]:
                     clusters=tuple(tenant.clusters),
                     recovery=f"{tenant.recovery.rpo}/{tenant.recovery.rto}",
                     backup="MISS",  # copies are declared; nothing has restored one yet, so nothing is proven
-                    copies=f"{item.backup.schedule} > {item.backup.to}" if isinstance(item, DataStore) else "",
+                    copies=item.backup.words if isinstance(item, DataStore) else "",
                     needed_by=(
                         *(_users(tenant, item.name) if store else _callers(estate, tenant, item.name)),
                         *sorted(zones),

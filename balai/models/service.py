@@ -179,6 +179,11 @@ class Backup(Model):
     keep: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*d$")]
     to: Name
 
+    @property
+    def words(self) -> str:
+        """How often and where to, in short."""
+        return f"{self.schedule} > {self.to}"
+
 
 class DataStore(Model):
     """A database of the tenant, on its first cluster; another cluster restores it from the copies."""
