@@ -23,6 +23,7 @@ from balai.rules.lens import LABEL
 
 Json = dict[str, Any]
 API = "postgresql.cnpg.io"
+DATABASE = f"kubernetes:{API}/v1:Cluster"  # what the engine calls its type
 CATALOGUE = "balai"  # the platform's ClusterImageCatalog: which image a major version is
 SCRATCH = {"shm": "128Mi", "temporaryData": "256Mi"}
 EPHEMERAL = "1Gi"  # both, and what the operator's process writes beside the data
@@ -48,8 +49,9 @@ class DataStore(pulumi.ComponentResource):
             kind="Cluster",
             metadata=metadata,
             spec=postgresql(tenant, store, cluster),
-            # Deleting it deletes the data: what does that is never only a line that is gone from a file.
-            opts=pulumi.ResourceOptions(parent=self, protect=True),
+            # Not protected, or no tenant could end. Deleting it deletes the data, also when it is replaced: the gate is
+            # asked before (`tenant_end`), and a run without this program has no gate and is stopped.
+            opts=pulumi.ResourceOptions(parent=self),
         )
         k8s.apiextensions.CustomResource(
             f"{name}-backup",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pulumi
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from balai.capacity import Size, most_of, pods_of, runs_of, storage_of
-from balai.components.data_store import copies, postgresql
+from balai.components import tenant_end
+from balai.components.data_store import DATABASE, DataStore, copies, postgresql
 from balai.components.foundation import apis_gateway
 from balai.components.internal_api import limit_of, path_of, route_of
 from balai.components.scheduled_job import cron_job
@@ -142,6 +144,42 @@ def test_a_store_s_copies_lie_in_another_data_centre_and_its_volumes_break_no_ru
     assert kept["destinationPath"] == f"s3://{tenant.namespace}/{cluster.name}"
     assert spec["enableSuperuserAccess"] is False
     assert [str(f) for f in Judge("admission").judge(volume, None, tenant_namespace(tenant))] == []
+
+
+@pytest.mark.parametrize(("allowed", "goes"), [((), False), (("freeze", "window"), False), (("deletion",), True)])
+def test_a_store_of_an_active_tenant_goes_when_two_people_say_so_and_not_with_its_line(
+    allowed: tuple[str, ...], goes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(tenant_end, "gate", given.append)
+    monkeypatch.setattr(tenant_end.gates, "refusals", lambda *_: [])
+    monkeypatch.setattr(
+        tenant_end, "approved", lambda stack, now: frozenset(allowed) if stack == "its" else frozenset()
+    )
+    tenant_end.tenant_gate(ESTATE, ESTATE.tenants["pajak"], "its")
+    database = pulumi.ResourceHookArgs(urn="", id="", name="pajak-data-cluster", type=DATABASE)
+
+    why = given[0]("delete", database)
+
+    assert (why == []) is goes
+    assert goes or "put it back into `data_stores`" in why[0]
+    assert given[0]("update", database) == []
+
+
+def test_a_store_is_what_the_gate_is_asked_about_and_nothing_else_keeps_it_from_its_tenant_s_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: dict[str, pulumi.ResourceOptions] = {}
+    monkeypatch.setattr(pulumi.ComponentResource, "__init__", lambda *_: None)
+    monkeypatch.setattr(pulumi.ComponentResource, "register_outputs", lambda *_: None)
+    # What the engine would be told, by the type that it knows an object by.
+    monkeypatch.setattr(
+        pulumi.CustomResource, "__init__", lambda _, type_, name, props, opts: seen.update({type_: opts})
+    )
+
+    DataStore("pajak-data", ESTATE.tenants["pajak"], store("pajak"), "cikarang")
+
+    assert seen[DATABASE].protect is None
 
 
 def test_whole_copies_are_as_often_as_declared_and_do_not_all_begin_at_once() -> None:
