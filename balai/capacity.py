@@ -1,12 +1,13 @@
-"""How much a machine, a cluster and a quota are, in whole numbers: thousandths of a core, MiB of memory, pods."""
+"""How much machines have and tenants take, in whole numbers: thousandths of a core, MiB of memory, pods."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
 
-from balai.models import Cluster, MachineClass
+from balai.models import Cluster, MachineClass, Tenant
 from balai.models.fleet import GENERAL
+from balai.models.service import DataStore, Job, Service
 
 BYTES = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 MIB = 2**20
@@ -52,6 +53,50 @@ def machines_of(cluster: Cluster, without: str = "") -> int:
     return sum(
         n for pool in cluster.pools if pool.machines == GENERAL for rack, n in pool.racks.items() if rack != without
     )
+
+
+def agreed(tenant: Tenant) -> Size:
+    """Return what was agreed with a tenant."""
+    return Size(cpu_of(tenant.quota.cpu), memory_of(tenant.quota.memory), tenant.quota.pods)
+
+
+def runs_of(tenant: Tenant) -> Size:
+    """
+    Return what a tenant declares to run: services in their least copies, a run of each job, its stores.
+
+    Stores are counted wherever the tenant is, so that there is room to restore them.
+    """
+    total = Size()
+    for service in tenant.services:
+        total += pod_of(service).times(1 if isinstance(service, Job) else service.replicas)
+    for store in tenant.data_stores:
+        total += pod_of(store).times(store.instances)
+    return total
+
+
+def most_of(tenant: Tenant) -> Size:
+    """Return the most that what a tenant declares can take: scaled out, with one more copy of each being renewed."""
+    total = Size()
+    for service in tenant.services:
+        total += pod_of(service).times(1 if isinstance(service, Job) else service.most + 1)
+    for store in tenant.data_stores:
+        total += pod_of(store).times(store.instances + 1)  # a copy joins, or the first one is made
+    return total
+
+
+def storage_of(tenant: Tenant) -> int:
+    """Return how many MiB a tenant's stores keep."""
+    return sum(memory_of(store.storage) * store.instances for store in tenant.data_stores)
+
+
+def pods_of(tenant: Tenant) -> list[Size]:
+    """Return one pod of everything that a tenant runs."""
+    return [pod_of(item) for item in (*tenant.services, *tenant.data_stores)]
+
+
+def pod_of(item: Service | DataStore) -> Size:
+    """Return one pod of a service or a store."""
+    return Size(cpu_of(item.resources.cpu), memory_of(item.resources.memory), 1)
 
 
 def cpu_of(quantity: str) -> int:

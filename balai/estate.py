@@ -40,8 +40,8 @@ from balai.models import (
 )
 from balai.models.fleet import CONTROL_PLANE
 from balai.models.place import Agencies
-from balai.models.tenant import Quota, Resources
 from balai.reading import problem, table, unknown, wrong
+from balai.running import running_problems
 from balai.sites import (
     INVENTORIES,
     enrolment_folder,
@@ -267,26 +267,17 @@ def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iter
         if name in tenant.clusters[:n]:
             bound = "it stands here already, and nothing is its own standby"
             yield wrong(document, ("clusters", n), name, bound, "Name another, or leave it out.")
-    yield from _quantity_problems(tenant, document)
     for n, reach in enumerate(tenant.reaches):
         other = estate.tenants.get(reach.tenant)
         if other is None:
             yield unknown(document, ("reaches", n, "tenant"), reach.tenant, "tenant", list(estate.tenants))
-        elif reach.service not in (names := [s.name for s in other.services]):
-            yield unknown(document, ("reaches", n, "service"), reach.service, f"service of {other.name}", names)
-
-
-def _quantity_problems(tenant: Tenant, document: Document) -> Iterable[Problem]:
-    """Yield amounts of cores in a unit of memory, and the other way round: each alone looks like a quantity."""
-    asked: list[tuple[tuple[str | int, ...], Quota | Resources]] = [(("quota",), tenant.quota)]
-    asked += [(("services", n, "resources"), service.resources) for n, service in enumerate(tenant.services)]
-    for where, amounts in asked:
-        if amounts.cpu.endswith("i"):
-            fix = "Write cores: 2, or 500m for half of one."
-            yield wrong(document, (*where, "cpu"), amounts.cpu, "cores have no unit of memory", fix)
-        if amounts.memory.endswith("m"):
-            bound = "m is a thousandth, and of cores alone"
-            yield wrong(document, (*where, "memory"), amounts.memory, bound, "Write memory: 512Mi, or 4Gi.")
+        elif reach.service not in (found := {s.name: s for s in other.answering}):
+            what = f"service of {other.name} that answers"
+            yield unknown(document, ("reaches", n, "service"), reach.service, what, list(found))
+        elif reach.when_dark == "store" and not found[reach.service].may_queue:
+            bound = f"{other.name}/{reach.service} may not be queued for (may_queue)"
+            yield wrong(document, ("reaches", n, "when_dark"), reach.when_dark, bound, "Say refuse or local.")
+    yield from running_problems(estate.clusters, list(estate.data_centres), tenant, document)
 
 
 def fleet_problems(estate: Estate, documents: dict[str, Document]) -> Iterable[Problem]:
@@ -363,14 +354,19 @@ def _freeze_problems(estate: Estate, document: Document) -> Iterable[Problem]:
 
 
 def _flow_problems(estate: Estate, document: Document) -> Iterable[Problem]:
-    services = {f"{t.name}/{s.name}": t for t in estate.tenants.values() for s in t.services}
+    services = {f"{t.name}/{s.name}": t for t in estate.tenants.values() for s in t.answering}
+    patient = {f"{t.name}/{s.name}" for t in estate.tenants.values() for s in t.answering if s.may_queue}
     for n, flow in enumerate(estate.flows):
         for m, code in enumerate(flow.regions):
             if len(code) == 5 and code not in estate.regions:
                 yield unknown(document, ("flows", n, "regions", m), code, "region", list(estate.regions))
         for m, service in enumerate(flow.services):
             if service not in services:
-                yield unknown(document, ("flows", n, "services", m), service, "service of a tenant", list(services))
+                what = "service of a tenant that answers"
+                yield unknown(document, ("flows", n, "services", m), service, what, list(services))
+            elif flow.when_dark == "store" and service not in patient:
+                bound = "it may not be queued for (may_queue in its tenant's file)"
+                yield wrong(document, ("flows", n, "services", m), service, bound, "Say when_dark: refuse.")
             elif (region := services[service].region) and flow.regions != [region]:
                 yield Problem(
                     file=document.name,

@@ -23,7 +23,7 @@ from balai import addressing, yamlfile
 from balai.errors import DataError, Problem, shown
 from balai.estate import Estate, load_estate
 from balai.models import Agency, LedgerEntry, Model, Region, load
-from balai.models.base import Duration, Name, OrUnknown, RegionCode, Text
+from balai.models.base import Duration, Name, OrUnknown, Quantity, RegionCode, Text
 from balai.models.place import Agencies
 from balai.models.site import Assignment, Days, Opening, Uplink
 from balai.models.tenant import MIN_REPLICAS, Category, Image, Quota
@@ -58,6 +58,12 @@ class SiteAnswers(Model):
     status: Literal["active", "cordoned"] = "cordoned"
 
 
+class FirstQuota(Quota):
+    """What is asked for at first; a tenant begins without data stores, and asks for storage with the first of them."""
+
+    storage: Quantity = "0"
+
+
 class TenantAnswers(Model):
     """
     What is asked of an agency that wants a space on the clusters; it begins as a request.
@@ -77,7 +83,7 @@ class TenantAnswers(Model):
     data_class: Literal["public", "internal", "restricted", "confidential"] = "internal"
     retention: Duration = "3650d"
     clusters: list[Name] = Field(default=["cikarang"], min_length=1)
-    quota: Quota = Quota(cpu="4", memory="4Gi", pods=20)
+    quota: FirstQuota = FirstQuota(cpu="4", memory="4Gi", pods=20)
     image: Image
     port: int = Field(default=8080, ge=1024, le=65535)
     health: Annotated[str, StringConstraints(pattern=r"^/[a-z0-9/_-]*$")] = "/healthz"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from balai.capacity import Size, cpu_of, machine_size, machines_of, memory_of
+from balai.capacity import agreed, machine_size, machines_of
 from balai.errors import Problem
 from balai.models import Cluster, MachineClass, Tenant
 from balai.models.fleet import GENERAL
@@ -18,11 +18,6 @@ DECIDES = "Take it back, or have it decided: `balai tenant request`, then `balai
 
 def tenant_problems(tenant: Tenant, document: Document) -> Iterator[Problem]:
     """Yield what does not hold together within one tenant's file."""
-    names = [service.name for service in tenant.services]
-    for n, name in enumerate(names):
-        if name in names[:n]:
-            bound = "another service of this tenant has the name, and with it the host name"
-            yield wrong(document, ("services", n, "name"), name, bound, "Choose another.")
     yield from _requests(tenant, document)
     yield from _end(tenant, document)
 
@@ -95,7 +90,7 @@ def quota_problems(
     if GENERAL not in machines or tenant.status == "decommissioning" or not in_units(quota.cpu, quota.memory):
         return
     one = machine_size(machines[GENERAL], headroom_percent)
-    asked = Size(cpu_of(quota.cpu), memory_of(quota.memory), quota.pods)
+    asked = agreed(tenant)
     units = {"cpu": "m", "memory": "Mi", "pods": ""}
     for cluster in (clusters[name] for name in tenant.clusters if name in clusters):
         room = one.times(machines_of(cluster))

@@ -32,6 +32,7 @@ from lab import (
     approvals,
     capacity,
     control_plane,
+    crds,
     gateway,
     images,
     internet,
@@ -78,6 +79,7 @@ def up() -> int:
         summary.step("Packages", packages.ensure)
         summary.step("Tools", lambda: _tools(kept))
         summary.step("Control plane", lambda: _control_plane(kept))
+        summary.step("Kinds of services", lambda: crds.start(kept["cluster"]))
         summary.step("Management cluster", lambda: _management(kept))
         summary.step("Node", lambda: _node(kept))
         summary.step("Second data centre", lambda: _standby(kept))

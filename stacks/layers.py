@@ -10,13 +10,22 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from ipaddress import ip_network
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from balai import addressing
-from balai.components import Foundation, PublicService, TenantSpace
+from balai.components import (
+    DataStore,
+    Foundation,
+    InternalApi,
+    PublicService,
+    ScheduledJob,
+    TenantSpace,
+    Worker,
+)
 from balai.components.fleet import Fleet, fleet_gate
 from balai.components.gate import gate
 from balai.components.guard import guard
@@ -26,9 +35,10 @@ from balai.errors import DataError, shown
 from balai.estate import Estate, load_estate
 from balai.fleet.fit import fit, losses
 from balai.fleet.gates import refusals
-from balai.flows import gateway_policies, named
+from balai.flows import gateway_policies, named, store_policies
 from balai.lifecycle import standing
 from balai.models import Cluster, DataCentre, Tenant
+from balai.models import service as models
 from balai.rules import files
 from balai.rules.lens import POD_KINDS
 from balai.text import say
@@ -103,14 +113,21 @@ def tenant_stack(estate: Estate, cluster: Cluster, tenant: Tenant) -> None:
     watch = guard(cluster.given, tenant_namespace(tenant))
     provider = _provider(cluster.name, cluster.kubeconfig_context)
     space = TenantSpace(tenant.name, _space_args(estate, cluster, tenant), pulumi.ResourceOptions(provider=provider))
+    options = pulumi.ResourceOptions(provider=provider, depends_on=[space])
+    if at_home(cluster, tenant):
+        for store in tenant.data_stores:
+            DataStore(f"{tenant.name}-{store.name}", tenant, store, cluster.name, options)
     for service in tenant.services:
-        made = PublicService(
-            f"{tenant.name}-{service.name}",
-            tenant,
-            service,
-            pulumi.ResourceOptions(provider=provider, depends_on=[space]),
-        )
-        pulumi.export(f"{service.name}-address", made.address)
+        name = f"{tenant.name}-{service.name}"
+        match service:
+            case models.Web():
+                pulumi.export(f"{service.name}-address", PublicService(name, tenant, service, options).address)
+            case models.Api():
+                pulumi.export(f"{service.name}-path", InternalApi(name, tenant, service, options).path)
+            case models.Worker():
+                Worker(name, tenant, service, options)
+            case models.Job():
+                ScheduledJob(name, tenant, service, options)
     objects = _own_objects(estate, tenant)
     for item in objects:  # the engine shows them to no one before they are on their way
         watch.keep(item)
@@ -152,24 +169,47 @@ def _front(estate: Estate, cluster: Cluster) -> dict[str, Any]:
     return gateway_policies(estate.flows, malls, [here.gateways, here.gateways_v6])
 
 
+def at_home(cluster: Cluster, tenant: Tenant) -> bool:
+    """Tell whether a cluster is the one that keeps the tenant's data: the first that it names."""
+    return cluster.name == tenant.clusters[0]
+
+
 def _space_args(estate: Estate, cluster: Cluster, tenant: Tenant) -> TenantSpaceArgs:
-    ports = {t.name: {s.name: s.port for s in t.services} for t in estate.tenants.values()}
-    reached: dict[str, list[int]] = defaultdict(list)
+    # An API is reached through the gateway, which counts; everything else from pod to pod.
+    ports = {
+        t.name: {s.name: s.port for s in t.answering if not isinstance(s, models.Api)} for t in estate.tenants.values()
+    }
+    reached: dict[str, dict[str, int]] = defaultdict(dict)
     for reach in tenant.reaches:
-        reached[reach.tenant].append(ports[reach.tenant][reach.service])
-    reached_by: dict[int, list[str]] = defaultdict(list)
+        if port := ports[reach.tenant].get(reach.service):
+            reached[reach.tenant][reach.service] = port
+    reached_by: dict[str, list[str]] = defaultdict(list)
     for other in estate.tenants_of(cluster.name):
         for reach in other.reaches:
-            if reach.tenant == tenant.name:
-                reached_by[ports[tenant.name][reach.service]].append(other.name)
+            if reach.tenant == tenant.name and reach.service in ports[tenant.name]:
+                reached_by[reach.service].append(other.name)
     to_malls = named(estate.flows)
     return TenantSpaceArgs(
         tenant=tenant,
         cluster=cluster.name,
         reached=dict(reached),
         reached_by=dict(reached_by),
+        calls=any(reach.service not in ports[reach.tenant] for reach in tenant.reaches),
         named=frozenset(s.name for s in tenant.services if f"{tenant.name}/{s.name}" in to_malls),
+        stores=_store_policies(estate, cluster, tenant) if at_home(cluster, tenant) else {},
     )
+
+
+def _store_policies(estate: Estate, cluster: Cluster, tenant: Tenant) -> dict[str, Any]:
+    plans = {name: addressing.data_centre(place.index) for name, place in estate.data_centres.items()}
+    copies = {
+        store.name: [
+            ip_network(plans[store.backup.to].gateways[addressing.OBJECT_STORE]),
+            ip_network(plans[store.backup.to].gateways_v6[addressing.OBJECT_STORE]),
+        ]
+        for store in tenant.data_stores
+    }
+    return store_policies(tenant, plans[cluster.data_centre].nodes, copies)
 
 
 def _provider(name: str, context: str) -> k8s.Provider:

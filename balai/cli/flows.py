@@ -71,12 +71,14 @@ def origins(end: End, site: str) -> None:
 
 
 def _between_tenants(source: str, to: str, port: str, estate: Estate) -> Verdict:
+    from balai.flows.services import APIS_PORT
     from balai.flows.simulate import Verdict
 
     if source not in estate.tenants:
         raise click.UsageError(f"there is no tenant {source!r}; name a mall with --site when SOURCE is a zone of one")
     tenant, _, service = _service(to, estate).partition("/")
-    port_of = {s.name: f"tcp/{s.port}" for s in estate.tenants[tenant].services}[service]
+    (asked,) = [s for s in estate.tenants[tenant].answering if s.name == service]
+    port_of = f"tcp/{APIS_PORT if asked.kind == 'api' else asked.port}"
     for reach in estate.tenants[source].reaches:
         if (reach.tenant, reach.service, port) == (tenant, service, port_of):
             return Verdict(permitted=True, flow=f"tenants/{source}.yml", why=reach.reason)
@@ -84,7 +86,7 @@ def _between_tenants(source: str, to: str, port: str, estate: Estate) -> Verdict
 
 
 def _service(word: str, estate: Estate) -> str:
-    known = [f"{t.name}/{s.name}" for t in estate.tenants.values() for s in t.services]
+    known = [f"{t.name}/{s.name}" for t in estate.tenants.values() for s in t.answering]
     if word not in known:
         raise click.UsageError(f"there is no service {word!r}; services are {', '.join(known)}")
     return word

@@ -310,7 +310,7 @@ def _follows_of_tenant(estate: Estate, name: str) -> None:
             name=name,
             namespace=made.namespace,
             clusters=", ".join(made.clusters),
-            replicas=made.services[0].replicas,
+            replicas=made.answering[0].replicas,
             rpo=made.recovery.rpo,
             rto=made.recovery.rto,
             review=made.review,
@@ -319,7 +319,7 @@ def _follows_of_tenant(estate: Estate, name: str) -> None:
     flows = [
         f.name for f in estate.flows if f.services and (f.regions == [made.region] if made.region else not f.regions)
     ]
-    host = host_of(f"{name}/{made.services[0].name}")
+    host = host_of(f"{name}/{made.answering[0].name}")
     click.echo(say("new_tenant_flows", host=host, flows=", ".join(flows) or say("survey_none")))
     for loss in fitting.losses(estate):
         for verdict in fitting.fit(estate, loss):

@@ -11,6 +11,7 @@ from rich.table import Table
 from balai import overview
 from balai.estate import load_estate
 from balai.kube import Cluster
+from balai.models import Tenant
 from balai.text import say
 
 
@@ -25,7 +26,7 @@ def show() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def services(clusters: tuple[str, ...], as_json: bool) -> None:
-    """Show every service: whose it is, where, how much of it may be lost, and who depends on it."""
+    """Show every service and data store: whose, of which kind, where, how much may be lost, who depends on it."""
     estate = load_estate()
     if unknown := set(clusters) - set(estate.clusters):
         raise click.UsageError(
@@ -44,7 +45,19 @@ def services(clusters: tuple[str, ...], as_json: bool) -> None:
     for row in rows:
         place = ", ".join(f"{c} {row.running[c]}" if c in row.running else c for c in row.clusters)
         needed = ", ".join(row.needed_by) or say("survey_none")
-        name = f"{row.name}\n{row.host}".strip()
-        table.add_row(name, row.status, row.category, place, row.recovery, row.backup, needed)
+        name = f"{row.name}\n  {' '.join(part for part in (row.kind, row.host) if part)}"
+        kept = f"{row.backup}\n{row.copies}".strip()
+        table.add_row(name, row.status, row.category, place, row.recovery, kept, needed)
     Console().print(table, highlight=False, markup=False)
+    for tenant in estate.tenants.values():
+        _said_before(tenant)
     click.echo(say("services_no_backup"))
+
+
+def _said_before(tenant: Tenant) -> None:
+    """Print when more people come than usual, and when its owner takes it away."""
+    for peak in tenant.peaks if isinstance(tenant.peaks, list) else []:
+        factor = peak.factor if isinstance(peak.factor, int) else say("service_factor_unknown")
+        click.echo(say("service_peak", tenant=tenant.name, when=peak.when, factor=factor, source=peak.source))
+    for downtime in tenant.planned_downtime if isinstance(tenant.planned_downtime, list) else []:
+        click.echo(say("service_downtime", tenant=tenant.name, when=downtime.when, source=downtime.source))

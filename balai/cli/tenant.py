@@ -25,6 +25,7 @@ _dry = click.option("--dry-run", is_flag=True, help="Show the lines, and write n
 _cpu = click.option("--cpu", help="Cores, as Kubernetes writes them: 8, 500m.")
 _memory = click.option("--memory", help="Memory, as Kubernetes writes it: 16Gi.")
 _pods = click.option("--pods", type=int, help="Number of pods.")
+_storage = click.option("--storage", help="What its data stores keep, all instances together: 20Gi.")
 
 
 @click.group()
@@ -37,6 +38,7 @@ def tenant() -> None:
 @_cpu
 @_memory
 @_pods
+@_storage
 @click.option("--reason", required=True, help="What it is needed for.")
 @click.option("--by", help="Who asks; the tenant's owner by default.")
 @click.option(
@@ -51,6 +53,7 @@ def request(
     cpu: str | None,
     memory: str | None,
     pods: int | None,
+    storage: str | None,
     reason: str,
     by: str | None,
     peak: tuple[str, str, str, str] | None,
@@ -63,7 +66,7 @@ def request(
         INVENTORIES,
         name,
         by=by or (estate.tenants[name].owner if name in estate.tenants else ""),
-        requested=_amounts(cpu, memory, pods),
+        requested=_amounts(cpu, memory, pods, storage),
         reason=reason,
         used=used,
         today=_today(),
@@ -81,6 +84,7 @@ def request(
 @_cpu
 @_memory
 @_pods
+@_storage
 @_dry
 def decide(
     name: str,
@@ -90,20 +94,21 @@ def decide(
     cpu: str | None,
     memory: str | None,
     pods: int | None,
+    storage: str | None,
     dry_run: bool,
 ) -> None:
     """Decide the open request: all that was asked, other amounts, or --refuse. The quota becomes what was decided."""
     estate = load_estate(INVENTORIES)
     values: dict[str, Any] | None = None
     last = estate.tenants[name].requests[-1:] if name in estate.tenants else []
-    if refuse and (cpu or memory or pods):
+    if refuse and (cpu or memory or pods or storage):
         raise click.UsageError("name amounts, or --refuse")
     if refuse and last:
         if not isinstance(last[0].original, Amounts):
             raise click.UsageError("a first quota cannot be left as it is: take the request back, or give less")
         values = last[0].original.given
-    elif cpu or memory or pods:
-        values = _amounts(cpu, memory, pods).given
+    elif cpu or memory or pods or storage:
+        values = _amounts(cpu, memory, pods, storage).given
     change = deciding.decided(INVENTORIES, name, by=by, values=values, reason=reason, today=_today())
     after = _written(change, dry_run)
     for verdict in fitting.fit(after, fitting.Loss()):
@@ -176,10 +181,10 @@ def _written(change: onboarding.Change, dry_run: bool) -> Estate:
     return after
 
 
-def _amounts(cpu: str | None, memory: str | None, pods: int | None) -> Amounts:
-    if not (cpu or memory or pods):
-        raise click.UsageError("name one of --cpu, --memory, --pods at least")
-    return _model(Amounts, {"cpu": cpu, "memory": memory, "pods": pods})
+def _amounts(cpu: str | None, memory: str | None, pods: int | None, storage: str | None) -> Amounts:
+    if not (cpu or memory or pods or storage):
+        raise click.UsageError("name one of --cpu, --memory, --pods, --storage at least")
+    return _model(Amounts, {"cpu": cpu, "memory": memory, "pods": pods, "storage": storage})
 
 
 def _used(peak: tuple[str, str, str, str]) -> Used:

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from balai.flows.services import APIS_PORT
 from balai.models import Cluster
 from balai.rules import admission, load_rules
 from balai.rules.exceptions import load_exceptions
@@ -16,6 +17,10 @@ from balai.rules.params import parameters
 TENANT_ROLE = "balai-tenant-operator"
 PRIORITIES = {"rendah": 1_000, "tinggi": 10_000, "strategis": 100_000}
 GATEWAY = "balai-gateway"
+APIS = "apis"  # the Gateway for tenants' APIs
+APIS_CERTIFICATE = "apis-tls"  # Secret in the gateway's namespace, made there by whoever issues the platform's names
+GATEWAY_CLASS, GATEWAY_CONTROLLER = "balai", "gateway.envoyproxy.io/gatewayclass-controller"
+STORAGE_CLASS = "balai-encrypted"
 # What a tenant's group may do in its own namespace: run things, never change the walls.
 TENANT_RULES: list[dict[str, Any]] = [
     {
@@ -47,6 +52,11 @@ TENANT_RULES: list[dict[str, Any]] = [
         "verbs": ["get", "list", "watch"],
         "resources": ["networkpolicies", "poddisruptionbudgets", "resourcequotas", "limitranges"],
     },
+    {
+        "apiGroups": ["autoscaling", "postgresql.cnpg.io"],
+        "verbs": ["get", "list", "watch"],
+        "resources": ["horizontalpodautoscalers", "clusters", "scheduledbackups", "backups"],
+    },
 ]
 
 
@@ -56,8 +66,8 @@ class Foundation(pulumi.ComponentResource):
 
     Builds, all as children: the namespaces of the platform, the priority classes by category, the
     role that tenants' groups are bound to, the parameter object, the admission policies compiled
-    from the rules, and the network policies of the gateway's namespace (`front`: specs by name,
-    from `balai.flows.gateway_policies`).
+    from the rules, the network policies of the gateway's namespace (`front`: specs by name,
+    from `balai.flows.gateway_policies`), and the gateway for tenants' APIs once its name is known.
     """
 
     def __init__(
@@ -73,6 +83,8 @@ class Foundation(pulumi.ComponentResource):
                 spec=spec,
                 opts=self._child(gateway),
             )
+        if cluster.api_domain != "unknown":
+            self._apis(name, cluster.api_domain, gateway)
         for category, value in PRIORITIES.items():
             k8s.scheduling.v1.PriorityClass(
                 f"{name}-priority-{category}",
@@ -109,6 +121,24 @@ class Foundation(pulumi.ComponentResource):
                 )
         self.register_outputs({"policies": sorted(policies)})
 
+    def _apis(self, name: str, domain: str, namespace: pulumi.Resource) -> None:
+        made = k8s.apiextensions.CustomResource(
+            f"{name}-gateway-class",
+            api_version="gateway.networking.k8s.io/v1",
+            kind="GatewayClass",
+            metadata={"name": GATEWAY_CLASS},
+            spec={"controllerName": GATEWAY_CONTROLLER},
+            opts=self._child(),
+        )
+        k8s.apiextensions.CustomResource(
+            f"{name}-gateway-apis",
+            api_version="gateway.networking.k8s.io/v1",
+            kind="Gateway",
+            metadata={"name": APIS, "namespace": GATEWAY},
+            spec=apis_gateway(domain),
+            opts=self._child(namespace, made),
+        )
+
     def _namespace(self, name: str, label: str, role: str) -> k8s.core.v1.Namespace:
         return k8s.core.v1.Namespace(
             name,
@@ -121,3 +151,16 @@ class Foundation(pulumi.ComponentResource):
 
     def _child(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=list(after))
+
+
+def apis_gateway(domain: str) -> dict[str, Any]:
+    """Return the spec of the Gateway that tenants' services call each other's APIs through."""
+    listener = {
+        "name": "https",
+        "protocol": "HTTPS",
+        "port": APIS_PORT,
+        "hostname": domain,
+        "tls": {"mode": "Terminate", "certificateRefs": [{"name": APIS_CERTIFICATE}]},
+        "allowedRoutes": {"namespaces": {"from": "Same"}},
+    }
+    return {"gatewayClassName": GATEWAY_CLASS, "listeners": [listener]}

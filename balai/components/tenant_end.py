@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pulumi
 
+from balai.components.data_store import DATABASE
 from balai.components.gate import NAMESPACE, gate
 from balai.estate import Estate
 from balai.fleet import erasure, gates
+from balai.fleet.approvals import approved
 from balai.models import Cluster, Tenant
+from balai.text import say
 
 
 def tenant_gate(estate: Estate, tenant: Tenant, stack: str) -> None:
-    """Hold a tenant's changes to freezes; its namespace, with all that is in it, only goes when the tenant is ended."""
+    """
+    Hold a tenant's changes to freezes.
+
+    Its namespace, with all that is in it, only goes when the tenant is ended; a database before that only when two
+    people have allowed it, not because a line is gone from a file.
+    """
 
     def ask(action: str, args: pulumi.ResourceHookArgs) -> list[str]:
-        if action == "delete" and args.type == NAMESPACE:
+        goes = args.type if action == "delete" else ""
+        if goes == NAMESPACE:
             return erasure.refusals(estate, tenant, stack)
-        return gates.refusals(estate, stack)
+        why = gates.refusals(estate, stack)
+        if goes == DATABASE and "deletion" not in approved(stack, datetime.datetime.now(datetime.UTC)):
+            why.append(say("store_unapproved", tenant=tenant.name, stack=stack))
+        return why
 
     gate(ask)
 

@@ -9,8 +9,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from balai.components.foundation import GATEWAY, TENANT_ROLE
-from balai.flows.services import NAMESPACE_NAME, dns_policy
+from balai.flows.services import APIS_PORT, APP_NAME, NAMESPACE_NAME, dns_policy
 from balai.models import Tenant
+from balai.models.service import Api, Web
 from balai.rules.lens import LABEL
 
 Json = dict[str, Any]
@@ -24,16 +25,20 @@ class TenantSpaceArgs:
     Attributes:
         tenant: Whose space it is.
         cluster: Name of the cluster it is on; the tenant must be placed there.
-        reached: Ports of the services that other tenants' `reaches` name, by tenant name.
-        reached_by: For each own service's port, the tenants that need it.
+        reached: Pages and forms that its `reaches` name, with their ports, by the other tenant's name.
+        reached_by: For each of its own, the tenants that need it.
+        calls: Whether its `reaches` name an API, which is called through the gateway alone.
         named: Own services that flows let malls begin with.
+        stores: Network policies of its data stores, by name, where they are on this cluster.
     """
 
     tenant: Tenant
     cluster: str
-    reached: dict[str, list[int]]
-    reached_by: dict[int, list[str]]
+    reached: dict[str, dict[str, int]]
+    reached_by: dict[str, list[str]]
+    calls: bool
     named: frozenset[str]
+    stores: dict[str, Json]
 
     def __post_init__(self) -> None:
         if self.cluster not in self.tenant.clusters:
@@ -77,6 +82,7 @@ class TenantSpace(pulumi.ComponentResource):
                     "requests.memory": quota.memory,
                     "limits.memory": quota.memory,
                     "pods": str(quota.pods),
+                    "requests.storage": quota.storage,
                     "services.nodeports": "0",
                     "services.loadbalancers": "0",
                 }
@@ -100,11 +106,11 @@ class TenantSpace(pulumi.ComponentResource):
             k8s.networking.v1.NetworkPolicy(
                 f"{name}-{label}", metadata=self._named(label), spec=spec, opts=self._child()
             )
-        if way := gateway_egress(args):
+        for label, (way, spec) in gateway_policies(args).items():
             k8s.networking.v1.NetworkPolicy(
-                f"{name}-from-gateway",
-                metadata={"name": f"to-{tenant.name}", "namespace": GATEWAY, "labels": labels},
-                spec=way,
+                f"{name}-{label}",
+                metadata={"name": f"{way}-{tenant.name}", "namespace": GATEWAY, "labels": labels},
+                spec=spec,
                 opts=self._child(),
             )
         self.register_outputs({"namespace": self.namespace})
@@ -150,54 +156,60 @@ def tenant_namespace(tenant: Tenant) -> Json:
     }
 
 
-def gateway_egress(args: TenantSpaceArgs) -> Json | None:
-    """Return the spec that lets the gateway begin with the tenant's services; None when it has none to begin with."""
-    there = [{"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": args.tenant.name}}}]
-    ports = _behind_gateway(args)
-    egress = [{"to": there, "ports": ports}]
-    return {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress} if ports else None
-
-
-def _behind_gateway(args: TenantSpaceArgs) -> list[Json]:
-    services = [s for s in args.tenant.services if s.public or s.name in args.named]
-    return [{"protocol": "TCP", "port": s.port} for s in services]
+def gateway_policies(args: TenantSpaceArgs) -> dict[str, tuple[str, Json]]:
+    """Return what the gateway's namespace lets through for the tenant: way and spec, by the resource's name."""
+    found: dict[str, tuple[str, Json]] = {}
+    if behind := _behind_gateway(args):
+        rules = [{"to": [_pods(args.tenant.name, s.name)], "ports": _tcp(s.port)} for s in behind]
+        found["from-gateway"] = "to", {"podSelector": {}, "policyTypes": ["Egress"], "egress": rules}
+    if args.calls:
+        rules = [{"from": [_tenant(args.tenant.name)], "ports": _tcp(APIS_PORT)}]
+        found["to-gateway"] = "from", {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": rules}
+    return found
 
 
 def network_policies(args: TenantSpaceArgs) -> dict[str, Json]:
     """Return the tenant's network policies by name: nothing, then only what is declared."""
-    ports = _behind_gateway(args)
+    gateway = {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: GATEWAY}}}
     policies: dict[str, Json] = {
         "default-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
         "allow-dns": dns_policy(),
     }
-    if ports:
-        policies["allow-gateway"] = {
-            "podSelector": {},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: GATEWAY}}}], "ports": ports}],
-        }
+    for service in _behind_gateway(args):
+        policies[f"gateway-to-{service.name}"] = _into(service, [gateway])
+    if args.calls:
+        egress = [{"to": [gateway], "ports": _tcp(APIS_PORT)}]
+        policies["reach-apis"] = {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress}
     for other, there in sorted(args.reached.items()):
-        policies[f"reach-{other}"] = {
-            "podSelector": {},
-            "policyTypes": ["Egress"],
-            "egress": [
-                {
-                    "to": [{"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": other}}}],
-                    "ports": [{"protocol": "TCP", "port": port} for port in there],
-                }
-            ],
-        }
-    for port, others in sorted(args.reached_by.items()):
-        policies[f"reached-on-{port}"] = {
-            "podSelector": {},
-            "policyTypes": ["Ingress"],
-            "ingress": [
-                {
-                    "from": [
-                        {"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": other}}} for other in sorted(others)
-                    ],
-                    "ports": [{"protocol": "TCP", "port": port}],
-                }
-            ],
-        }
-    return policies
+        egress = [{"to": [_pods(other, name)], "ports": _tcp(port)} for name, port in sorted(there.items())]
+        policies[f"reach-{other}"] = {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress}
+    for service in args.tenant.answering:
+        if others := args.reached_by.get(service.name):
+            policies[f"reached-{service.name}"] = _into(service, [_tenant(other) for other in sorted(others)])
+    return policies | args.stores
+
+
+def _behind_gateway(args: TenantSpaceArgs) -> list[Web | Api]:
+    return [s for s in args.tenant.answering if s.public or s.name in args.named or isinstance(s, Api)]
+
+
+def _into(service: Web | Api, begin: list[Json]) -> Json:
+    # To this service's pods alone: another one on the same port is another conversation.
+    ingress = [{"from": begin, "ports": _tcp(service.port)}]
+    return {
+        "podSelector": {"matchLabels": {APP_NAME: service.name}},
+        "policyTypes": ["Ingress"],
+        "ingress": ingress,
+    }
+
+
+def _tenant(name: str) -> Json:
+    return {"namespaceSelector": {"matchLabels": {f"{LABEL}tenant": name}}}
+
+
+def _pods(tenant: str, service: str) -> Json:
+    return {**_tenant(tenant), "podSelector": {"matchLabels": {APP_NAME: service}}}
+
+
+def _tcp(port: int) -> list[Json]:
+    return [{"protocol": "TCP", "port": port}]

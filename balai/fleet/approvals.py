@@ -38,7 +38,7 @@ class Approval(Model):
     policies/approvals/<id>/approval.yml.
 
     Attributes:
-        allows: A change in a freeze, a change outside the cluster's windows, or the deletion of a cluster or tenant.
+        allows: A change in a freeze or outside the cluster's windows, or the deletion of a cluster, tenant or database.
         expires: Last day on which it holds; it ends at midnight in Jakarta.
     """
 

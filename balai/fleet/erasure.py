@@ -30,7 +30,7 @@ from balai.text import LANGUAGES, say
 
 Json = dict[str, Any]
 RECORD, TEXT, EXPORT = "erasure.json", "erasure.txt", "json.gz.age"
-NO_BACKUP = "MISS"  # nothing declares a backup yet, so none can be named
+UNPROVEN = "MISS"  # copies are declared; nothing has restored one yet, and a copy that was made is no proof
 PASSING = {"Event"}  # kinds that are of the moment
 
 
@@ -173,13 +173,18 @@ class Erasure:
             "retention": tenant.retention,
             "last_day": ending.last_day,
             "keys_escrow": ending.keys_escrow.model_dump() if isinstance(ending.keys_escrow, Escrow) else "unknown",
-            "backups": NO_BACKUP,
+            "backups": self._backups(),
             "approvals": [],
             "exports": [],
             "volumes": [],
             "began": _stamp(now),
             "erased": None,
         }
+
+    def _backups(self) -> list[Json]:
+        """Return where copies of each store are declared to go, and their proof; stores are on the first cluster."""
+        stores = self.tenant.data_stores if self.cluster.name == self.tenant.clusters[0] else []
+        return [{"store": store.name, "copies": store.backup.words, "proof": UNPROVEN} for store in stores]
 
     def _keep(self, record: Json) -> None:
         """Write the record, and for people the same in each language; the text first, so that it is never missing."""
@@ -193,11 +198,12 @@ def _text(record: Json, lang: str) -> str:
     return say(
         "erasure_text",
         lang,
-        **{key: record[key] for key in ("stack", "title", "owner", "cluster", "namespace", "began", "backups")},
+        **{key: record[key] for key in ("stack", "title", "owner", "cluster", "namespace", "began")},
         erased=record["erased"] or say("erasure_not_yet", lang),
         approvals="; ".join(f"{a['id']} ({', '.join(a['signers'])})" for a in record["approvals"]),
         exports="; ".join(f"{e['file']} ({e['objects']}, sha256 {e['sha256']})" for e in record["exports"]),
         volumes="; ".join(f"{v['claim']} → {v['volume']} ({v['policy']})" for v in record["volumes"]) or "-",
+        backups="; ".join(f"{b['store']} ({b['copies']}): {b['proof']}" for b in record["backups"]) or UNPROVEN,
         escrow=f"{escrow['reference']} ({escrow['holder']}, {escrow['until']})" if escrow != "unknown" else escrow,
     )
 

@@ -15,11 +15,10 @@ from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any, Literal
 
-from balai.capacity import Size, cpu_of, machine_size, machines_of, memory_of, rounded_up
+from balai.capacity import Size, agreed, machine_size, machines_of, pods_of, rounded_up, runs_of
 from balai.estate import Estate
 from balai.models import Cluster, Tenant
 from balai.models.fleet import GENERAL
-from balai.models.tenant import Service
 from balai.text import say
 
 State = Literal["fits", "degraded", "not"]
@@ -108,7 +107,7 @@ def _on(
             fares = Verdict(
                 tenant=tenant.name, loss=loss, cluster=cluster.name, state=state, short=short, machines=more
             )
-            too_large = any(_one(service).beyond(machine) for service in tenant.services)
+            too_large = any(pod.beyond(machine) for pod in pods_of(tenant))
             yield replace(fares, state="not", machines=0) if too_large else fares
 
 
@@ -136,20 +135,3 @@ def room_of(estate: Estate, cluster: Cluster, loss: Loss) -> Size:
     """Return what a cluster has for tenants' pods in a case."""
     hit = loss.rack if loss.data_centre == cluster.data_centre else ""
     return machine_of(estate).times(machines_of(cluster, hit))
-
-
-def agreed(tenant: Tenant) -> Size:
-    """Return what was agreed with a tenant."""
-    return Size(cpu_of(tenant.quota.cpu), memory_of(tenant.quota.memory), tenant.quota.pods)
-
-
-def runs_of(tenant: Tenant) -> Size:
-    """Return what a tenant declares to run."""
-    total = Size()
-    for service in tenant.services:
-        total += _one(service).times(service.replicas)
-    return total
-
-
-def _one(service: Service) -> Size:
-    return Size(cpu_of(service.resources.cpu), memory_of(service.resources.memory), 1)

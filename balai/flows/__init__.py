@@ -5,6 +5,7 @@ from __future__ import annotations
 from balai.flows.compiled import Rule, compile_for, networks_of
 from balai.flows.services import DOMAIN, allow_list, gateway_policies, host_of, named
 from balai.flows.simulate import Verdict, may
+from balai.flows.stores import store_policies
 
 __all__ = [
     "DOMAIN",
@@ -17,4 +18,5 @@ __all__ = [
     "may",
     "named",
     "networks_of",
+    "store_policies",
 ]

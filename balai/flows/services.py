@@ -15,7 +15,8 @@ from balai.models.flow import End, Flow
 
 Json = dict[str, Any]
 DOMAIN = "balai.internal"
-NAMESPACE_NAME = "kubernetes.io/metadata.name"
+APIS_PORT = 8443  # of the gateway, for tenants' services that call an API
+NAMESPACE_NAME, APP_NAME = "kubernetes.io/metadata.name", "app.kubernetes.io/name"
 
 
 def host_of(service: str) -> str:

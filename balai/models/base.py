@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union
 
 from pydantic import (
@@ -65,7 +66,10 @@ class Governed(Model):
 
 # What pydantic adds to the place of an error: the branch of a union, and "this is about the key".
 _KNOWN, _UNKNOWN = "<known>", "<unknown>"
-_NOT_IN_THE_FILE = (_KNOWN, _UNKNOWN, "[key]")
+
+
+def _is_no_key(part: str | int) -> bool:
+    return isinstance(part, str) and (part.startswith("<") or part == "[key]")
 
 
 if TYPE_CHECKING:
@@ -133,8 +137,10 @@ def load(model: type[_M], document: Document) -> _M:
 
 
 def _problem(model: type[Model], document: Document, item: Any) -> Problem:
-    path = tuple(part for part in item["loc"] if part not in _NOT_IN_THE_FILE)
-    kind, key = item["type"], dotted(path)
+    path, kind = tuple(part for part in item["loc"] if not _is_no_key(part)), item["type"]
+    if kind == "union_tag_invalid":  # of several forms, none has this name
+        path = (*path, "kind")
+    key = dotted(path)
     bound, fix = item["msg"].removeprefix("Value error, "), _FIXES.get(kind, "Correct the value.")
     if kind == "extra_forbidden":
         bound = "there is no such key"
@@ -146,14 +152,22 @@ def _problem(model: type[Model], document: Document, item: Any) -> Problem:
         bound, fix = f"should match {item['ctx']['pattern']}", "Write it in that form."
     elif kind in ("literal_error", "enum"):
         bound, fix = f"should be {item['ctx']['expected']}", "Choose one of them."
+    elif kind == "union_tag_invalid":
+        expected = re.sub("[<>]", "", item["ctx"]["expected_tags"])
+        bound, fix = f"should be one of {expected}", "Choose one of them."
     return Problem(
         file=document.name,
         line=document.line(path),
         key=key,
-        given="" if kind == "missing" else _given(item["input"], key),
+        given="" if kind == "missing" else _given(_input(item), key),
         bound=bound,
         fix=_sentence(fix),
     )
+
+
+def _input(item: Any) -> Any:
+    given = item["input"]
+    return given.get("kind") if item["type"] == "union_tag_invalid" and isinstance(given, dict) else given
 
 
 def _keys_near(model: Any, path: tuple[str | int, ...]) -> list[str]:

@@ -12,6 +12,7 @@ from balai.models.base import Date, Governed, Model, Name, OrUnknown, Text, Veri
 from balai.models.place import Zone
 
 KubernetesVersion = Annotated[str, StringConstraints(pattern=r"^1\.[0-9]{1,3}\.[0-9]{1,3}$")]
+GovernmentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*\.(go|desa)\.id$")]
 Rack = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 VersionState = Literal["preview", "supported", "deprecated", "expired"]
@@ -168,6 +169,7 @@ class Cluster(Governed):
         control_planes: Number of control plane machines.
         windows: When machines may be replaced; local time of the data centre.
         registries: Where images may come from.
+        api_domain: Name of the gateway for tenants' APIs; while it is unknown, the gateway is not made.
         parameters: Numbers and lists of the rules that differ from their defaults here.
     """
 
@@ -181,6 +183,7 @@ class Cluster(Governed):
     pools: list[Pool] = Field(min_length=1)
     windows: list[Window] = Field(min_length=1)
     registries: list[Text] = Field(min_length=1)
+    api_domain: OrUnknown[GovernmentName]
     parameters: dict[str, list[str]] = {}
     status: Literal["active", "decommissioning"]
 

@@ -21,6 +21,7 @@ class Amounts(Model):
     cpu: Quantity | None = None
     memory: Quantity | None = None
     pods: int | None = Field(default=None, ge=1, le=2000)
+    storage: Quantity | None = None
 
     @property
     def given(self) -> dict[str, Any]:
@@ -31,8 +32,8 @@ class Amounts(Model):
     def _says_something(self) -> Self:
         if not self.given:
             raise ValueError(f"should say at least one of {', '.join(type(self).model_fields)}")
-        if not in_units(self.cpu or "", self.memory or ""):
-            raise ValueError("cores are 2 or 500m, memory is 512Mi or 4Gi: each has units of its own")
+        if not in_units(self.cpu or "", self.memory or "", self.storage or ""):
+            raise ValueError("cores are 2 or 500m, memory and storage are 512Mi or 4Gi: each has units of its own")
         return self
 
 
@@ -155,9 +156,9 @@ class Decommissioning(Model):
         return self
 
 
-def in_units(cpu: str, memory: str) -> bool:
-    """Tell whether cores are not given in a unit of memory, nor memory in one of cores."""
-    return not cpu.endswith("i") and not memory.endswith("m")
+def in_units(cpu: str, *memory: str) -> bool:
+    """Tell whether cores are not given in a unit of memory, nor memory or storage in one of cores."""
+    return not cpu.endswith("i") and not any(amount.endswith("m") for amount in memory)
 
 
 def kept_until(last_day: str, retention: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from balai.models.base import (
     Date,
@@ -19,9 +19,11 @@ from balai.models.base import (
     Verification,
 )
 from balai.models.lifecycle import Decommissioning, QuotaRequest
+from balai.models.service import Api, DataStore, Service, Web
+from balai.models.service import Image as Image
 
 Category = Literal["rendah", "tinggi", "strategis"]
-Image = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+@sha256:[0-9a-f]{64}$")]
+Factor = Annotated[int, Field(ge=2, le=1000)]
 MIN_REPLICAS: dict[str, int] = {"rendah": 1, "tinggi": 2, "strategis": 2}
 
 
@@ -41,6 +43,36 @@ class Users(Model):
     verification: Verification
 
 
+class Peak(Model):
+    """
+    Days on which more people come than on others, by what was read where.
+
+    Attributes:
+        factor: How many times the usual number come.
+    """
+
+    when: Text
+    factor: OrUnknown[Factor]
+    source: Text
+    verification: Verification
+
+
+class Downtime(Model):
+    """Hours for which the owner takes the service away and says so before, by what was read where."""
+
+    when: Text
+    source: Text
+    verification: Verification
+
+
+class Fact(Model):
+    """Something that was read of the real service."""
+
+    text: Text
+    source: Text
+    verification: Verification
+
+
 class Recovery(Model):
     """How much may be lost and how long it may be away."""
 
@@ -54,26 +86,7 @@ class Quota(Model):
     cpu: Quantity
     memory: Quantity
     pods: int = Field(ge=1, le=2000)
-
-
-class Resources(Model):
-    """One container's share; the limit of memory is its request, so that nobody is killed for a neighbour."""
-
-    cpu: Quantity
-    memory: Quantity
-
-
-class Service(Model):
-    """Something that runs and answers HTTP."""
-
-    name: Name
-    title_en: Text
-    image: Image
-    port: int = Field(ge=1024, le=65535)
-    replicas: int = Field(ge=1, le=50)
-    health: Annotated[str, StringConstraints(pattern=r"^/[a-z0-9/_-]*$")]
-    resources: Resources
-    public: bool
+    storage: Quantity
 
 
 class Reach(Model):
@@ -100,11 +113,15 @@ class Tenant(Governed):
     retention: Duration
     review: Date
     users: OrUnknown[Users]
+    peaks: OrUnknown[list[Peak]]
+    planned_downtime: OrUnknown[list[Downtime]]
+    facts: list[Fact]
     recovery: Recovery
     clusters: list[Name] = Field(min_length=1)
     quota: Quota
     group: Text
     services: list[Service] = Field(min_length=1)
+    data_stores: list[DataStore] = []
     reaches: list[Reach] = []
     manifests: list[Text] = []  # files of the tenant's own Kubernetes objects, below the inventories
     requests: list[QuotaRequest] = []
@@ -121,12 +138,19 @@ class Tenant(Governed):
         """Name of the tenant's namespace on each of its clusters."""
         return f"tenant-{self.name}"
 
+    @property
+    def answering(self) -> list[Web | Api]:
+        """The services that answer HTTP."""
+        return [service for service in self.services if isinstance(service, Web | Api)]
+
     @model_validator(mode="after")
-    def _replicas_fit_the_category(self) -> Tenant:
+    def _copies_fit_the_category(self) -> Tenant:
         if self.group != f"balai:tenant:{self.name}":
             raise ValueError(f"group should be balai:tenant:{self.name}, so that no tenant can name another's people")
         least = MIN_REPLICAS[self.category]
-        if few := [s.name for s in self.services if s.replicas < least]:
+        copies = {s.name: s.replicas for s in self.services if s.kind != "job"}
+        copies |= {store.name: store.instances for store in self.data_stores}
+        if few := [name for name, count in copies.items() if count < least]:
             raise ValueError(
                 f"services {', '.join(few)} need at least {least} replicas in category {self.category}, "
                 "so that one can be moved while another answers"

@@ -232,7 +232,7 @@ def normalised(value: Any) -> Any:
         kept = {}
         for key, item in value.items():
             plain = normalised(item)
-            if plain is not None and plain != "" and plain != []:
+            if plain is not None and (plain != "" or key == "group") and plain != []:  # "" is the core group
                 kept[str(key)] = plain
         if type(kept.get("volumes")) is list:
             kept["volumes"] = [_with_default(volume) for volume in kept["volumes"]]

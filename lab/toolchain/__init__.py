@@ -74,17 +74,6 @@ def catalogue() -> dict[str, Tool]:
     }
 
 
-def module_files(name: str) -> Path:
-    """
-    Return the folder of a Go module of which only files are used, fetched into Go's own cache.
-
-    Raises:
-        EnvironmentFault: There is no Go, or no way to the module.
-    """
-    entry = yaml.safe_load((HERE / "tools.yml").read_text())["files"][name]
-    return _fetched(f"{entry['module']}@{entry['version']}")
-
-
 def module_folder(name: str, module: str) -> Path:
     """
     Return the folder of a Go module that the toolchain's module of that name pins, for files beside the code.

@@ -178,6 +178,83 @@ CASES = [
         {"switches[0].wiring.1": "should match"},
     ),
     Broken(
+        "a service of no kind",
+        TENANT,
+        {"kind: web": "kind: wep"},
+        {"services[0].kind": "should be one of 'web', 'worker', 'job', 'api'"},
+    ),
+    Broken(
+        "a page with a limit",
+        TENANT,
+        {"may_queue: false": "rate_limit: {}\n    may_queue: false"},
+        {"services[0].rate_limit": "no such key"},
+    ),
+    Broken(
+        "a store that is none",
+        TENANT,
+        {"stores: [data]": "stores: [dato]"},
+        {"services[0].stores[0]": "Did you mean 'data'"},
+    ),
+    Broken(
+        "a name twice",
+        TENANT,
+        {"  - name: data": "  - name: web"},
+        {"data_stores[0].name": "web is the name of another", "services[0].stores[0]": "no such data store"},
+    ),
+    Broken(
+        "copies beside the data",
+        TENANT,
+        {"to: batam": "to: cikarang"},
+        {"data_stores[0].backup.to": "what takes the one takes the other"},
+    ),
+    Broken("copies nowhere", TENANT, {"to: batam": "to: batan"}, {"data_stores[0].backup.to": "Did you mean 'batam'"}),
+    Broken("one instance", TENANT, {"instances: 2": "instances: 1"}, {"": "services data need at least 2 replicas"}),
+    Broken(
+        "a promise that copies cannot keep", TENANT, {"rpo: 1h": "rpo: 1m"}, {"recovery.rpo": "up to 5 minutes old"}
+    ),
+    Broken("a quota without room to grow", TENANT, {"pods: 20": "pods: 9"}, {"quota.pods": "1 pods more"}),
+    Broken("storage in cores", TENANT, {"storage: 100Gi": "storage: 100m"}, {"quota.storage": "of cores alone"}),
+    Broken("stores beyond the quota", TENANT, {"storage: 100Gi": "storage: 30Gi"}, {"quota.storage": "10240 MiB more"}),
+    Broken(
+        "a peak that nothing can serve",
+        TENANT,
+        {"factor: unknown": "factor: 4"},
+        {"peaks[0].factor": "web cannot become so many times"},
+    ),
+    Broken(
+        "scaling downwards", TENANT, {"scaling: {max: 6": "scaling: {max: 2"}, {"services[0]": "above the 2 replicas"}
+    ),
+    Broken(
+        "a queue for what may not be queued for",
+        TENANT,
+        {"sign-in of taxpayers, when_dark: refuse": "sign-in of taxpayers, when_dark: store"},
+        {"reaches[0].when_dark": "identitas/web may not be queued for"},
+    ),
+    Broken(
+        "a mall that queues for it",
+        "flows.yml",
+        {"services: [portal-layanan/aduan]": "services: [portal-layanan/web]"},
+        {"flows[9].services[0]": "it may not be queued for"},
+    ),
+    Broken(
+        "a worker that is called",
+        "flows.yml",
+        {"portal-layanan/web]": "portal-layanan/penerus-aduan]"},
+        {"flows[8].services[3]": "no such service of a tenant that answers"},
+    ),
+    Broken(
+        "a job at no time",
+        "tenants/hukum.yml",
+        {"30 2 * * *": "30 25 * * *"},
+        {"services[1].schedule": "'25' is no hour"},
+    ),
+    Broken(
+        "a job in no zone",
+        "tenants/hukum.yml",
+        {"time_zone: Asia/Jakarta": "time_zone: Asia/Bangkok"},
+        {"services[1].time_zone": "'Asia/Jakarta'"},
+    ),
+    Broken(
         "four things at once",
         TENANT,
         {

@@ -271,7 +271,8 @@ def test_the_engine_is_let_on_after_an_export_and_the_certificate_says_what_went
     assert record["exports"][0]["sha256"] == hashlib.sha256(export.read_bytes()).hexdigest()
     assert [(a["id"], a["signers"]) for a in record["approvals"]] == [("end-portal", ["ani", "budi"])]
     assert record["volumes"] == [{"claim": "files", "volume": "pv-1", "policy": "Retain"}]
-    assert record["backups"] == "MISS"
+    assert record["backups"] == [{"store": "data", "copies": "daily > batam", "proof": "MISS"}]
+    assert text.count(": data (daily > batam): MISS\n") == 2
     assert {"BERITA ACARA PENGHAPUSAN", "CERTIFICATE OF ERASURE"} <= set(text.replace(f" {STACK}", "").splitlines())
     assert record["exports"][0]["sha256"] in text
     assert b"c2VjcmV0" not in export.read_bytes()
@@ -279,6 +280,19 @@ def test_the_engine_is_let_on_after_an_export_and_the_certificate_says_what_went
         opened = subprocess.run(["age", "-d", "-i", key, export], check=True, capture_output=True).stdout
         assert json.loads(gzip.decompress(opened))["objects"] == [SECRET]
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+def test_a_certificate_names_no_copies_of_a_cluster_that_keeps_no_store(
+    inventories: Path, approve, server: Server
+) -> None:
+    approve("ani", "budi")
+    estate = load_estate(inventories)
+    standby = replace(going(estate), cluster=estate.clusters["batam"])
+
+    standby.export()
+
+    assert json.loads(standby.certificate.read_text())["backups"] == []
+    assert "proof that one was restored: MISS\n" in standby.certificate.with_suffix(".txt").read_text()
 
 
 def test_what_cannot_be_exported_is_not_erased(
@@ -351,7 +365,7 @@ def test_the_end_is_put_on_record_once_every_cluster_has_its_certificate(
 
 def test_an_active_tenant_s_namespace_is_never_taken_away(inventories: Path, approve, hooks) -> None:
     stack = "tenant.cikarang.pajak"
-    approve("ani", "budi", stack=stack)
+    approve("ani", "budi", stack=stack, allows="deletion, freeze")  # in its season too
     estate = load_estate(inventories)
 
     tenant_gate(estate, estate.tenants["pajak"], stack)

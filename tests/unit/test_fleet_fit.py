@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from balai.capacity import cpu_of, memory_of
 from balai.estate import Estate, load_estate
 from balai.fleet import fit as fitting
-from balai.fleet.fit import Loss, Verdict, cpu_of, fit, losses, memory_of, words
+from balai.fleet.fit import Loss, Verdict, fit, losses, words
 from balai.models import Tenant
 from balai.models.fleet import GENERAL
 
@@ -23,8 +24,9 @@ CATEGORIES = ("strategis", "tinggi", "rendah")
 
 
 def tenant(name: str, category: str = "rendah", **more: Any) -> Tenant:
-    """A tenant that is agreed `quota` cores, and declares one service."""
+    """A tenant that is agreed `quota` cores, and declares one service, and as many data stores as `stores`."""
     quota = {"cpu": str(more.get("quota", 4)), "memory": more.get("memory", "4Gi"), "pods": more.get("pods", 20)}
+    quota["storage"] = "100Gi"
     service = ESTATE.tenants["pajak"].services[0].model_dump()
     wants = {"cpu": more.get("cpu", "100m"), "memory": more.get("each", "32Mi")}
     return ESTATE.tenants["pajak"].model_copy(
@@ -38,6 +40,7 @@ def tenant(name: str, category: str = "rendah", **more: Any) -> Tenant:
                     {**service, "replicas": more.get("replicas", 2), "resources": wants}
                 )
             ],
+            "data_stores": ESTATE.tenants["pajak"].data_stores * more.get("stores", 0),
             "status": more.get("status", "active"),
         }
     )
@@ -88,6 +91,7 @@ def estates(draw: st.DrawFn) -> Estate:
             cpu=f"{draw(st.integers(1, 40_000))}m",
             each=f"{draw(st.integers(1, 150))}Gi",
             replicas=draw(st.integers(1, 4)),
+            stores=draw(st.integers(0, 3)),
             status=draw(st.sampled_from(["active", "requested", "frozen", "decommissioning"])),
         )
         for n in range(count)

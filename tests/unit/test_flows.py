@@ -161,3 +161,19 @@ def test_the_question_is_answered_with_the_line_that_says_so(balai, words: list[
     done = balai("flows", "may", *words, "--site", "mpp-banyuwangi")
 
     assert (done.returncode, said in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["pajak", "identitas/web", "tcp/8080"], 0),
+        (["identitas", "kependudukan/verifikasi", "tcp/8443"], 0),
+        (["identitas", "kependudukan/verifikasi", "tcp/8080"], 1),
+        (["pajak", "kependudukan/verifikasi", "tcp/8443"], 1),
+        (["pajak", "portal-layanan/penerus-aduan", "tcp/8080"], 2),
+    ],
+)
+def test_a_tenant_calls_an_api_at_the_gateway_s_port_and_nothing_that_answers_nobody(
+    balai, words: list[str], code: int
+) -> None:
+    assert balai("flows", "may", *words).returncode == code

@@ -115,7 +115,7 @@ def test_questions_are_asked_in_indonesian_again_until_the_answer_can_be(
     assert (made.owner, made.region, made.category) == ("bapenda-banyuwangi", "35.10", "strategis")
     assert (made.clusters, made.quota.model_dump()) == (
         ["cikarang", "batam"],
-        {"cpu": "8", "memory": "8Gi", "pods": 40},
+        {"cpu": "8", "memory": "8Gi", "pods": 40, "storage": "0"},
     )
     assert made.services[0].public
     (first,) = made.model_dump()["requests"]

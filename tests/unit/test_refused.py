@@ -21,7 +21,7 @@ TAX, LAW, ID = "tenants/pajak.yml", "tenants/hukum.yml", "tenants/identitas.yml"
 CITIZENS = "tenants/kependudukan.yml"
 REACH = "reaches: [{{tenant: {}, service: web, reason: because, when_dark: local}}]"
 SECOND = (
-    "    public: true\n  - name: web\n    title_en: again\n    image: registry.balai.internal/lab/page@sha256:"
+    "    public: true\n    may_queue: false\n  - name: web\n    title_en: again\n    kind: web\n    image: registry.balai.internal/lab/page@sha256:"
     + "0" * 64
 )
 SECOND += "\n    port: 8081\n    replicas: 2\n    health: /healthz\n    resources: {cpu: 20m, memory: 32Mi}\n    public: true\n"
@@ -40,7 +40,7 @@ CASES = [
     Bad(
         "two services that claim a host name",
         ((TAX, "    public: true\n", SECOND),),
-        ((TAX, "services[1].name", "and with it the host name", "Choose another"),),
+        ((TAX, "services[1].name", "web is the name of another service or store of this tenant", "Choose another"),),
     ),
     Bad(
         "a quota beyond the clusters",

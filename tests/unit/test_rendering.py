@@ -88,11 +88,35 @@ def objects(path: Path) -> list[Any]:
 @pytest.mark.parametrize("tenant", ESTATE.tenants_of("cikarang"), ids=lambda tenant: tenant.name)
 def test_what_is_rendered_of_a_tenant_breaks_no_rule(tenant, rendered: Path) -> None:
     items = objects(rendered / f"clusters/cikarang/tenants/{tenant.name}.yml")
-    judge = Judge("file", ESTATE.clusters["cikarang"].given)
     (namespace,) = [item for item in items if item["kind"] == "Namespace"]
+    together: dict[str, list[Any]] = {}
+    for item in items:
+        together.setdefault(item["kind"], []).append(item)
 
     assert {"Namespace", "Deployment", "Service", "NetworkPolicy", "ResourceQuota"} <= {item["kind"] for item in items}
-    assert [str(f) for item in items for f in judge.judge(item, None, namespace)] == []
+    for point in ("plan", "file"):
+        judge = Judge(point, ESTATE.clusters["cikarang"].given)
+        assert [str(f) for item in items for f in judge.judge(item, None, namespace)] == []
+        assert [str(f) for f in judge.judge_together(namespace, together)] == []
+
+
+def test_every_kind_of_service_is_rendered_somewhere_and_so_is_judged(rendered: Path) -> None:
+    folder = rendered / "clusters/cikarang/tenants"
+    kinds = {item["kind"] for path in folder.glob("*.yml") for item in objects(path)}
+
+    assert {"CronJob", "HorizontalPodAutoscaler", "PodDisruptionBudget"} <= kinds
+    assert {"Cluster", "ScheduledBackup"} <= kinds, "a database and its copies"
+    assert {"HTTPRoute", "BackendTrafficPolicy", "ReferenceGrant"} <= kinds, "an API behind the gateway"
+
+
+def test_a_route_and_its_limit_stand_where_no_tenant_changes_anything(rendered: Path) -> None:
+    found = objects(rendered / "clusters/cikarang/tenants/kependudukan.yml")
+    at = {item["kind"]: item["metadata"] for item in found}
+    (grant,) = [item for item in found if item["kind"] == "ReferenceGrant"]
+
+    assert {at[kind]["namespace"] for kind in ("HTTPRoute", "BackendTrafficPolicy")} == {"balai-gateway"}
+    assert at["ReferenceGrant"]["namespace"] == "tenant-kependudukan"
+    assert grant["spec"]["to"] == [{"group": "", "kind": "Service", "name": "verifikasi"}], "and to no other Service"
 
 
 def test_a_tenant_s_own_files_are_rendered_with_the_rest(balai, inventories: Path, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def lines(inventories: Path) -> list[str]:
 
 
 def test_what_can_be_asked_for_is_what_a_quota_has() -> None:
-    assert set(Amounts.model_fields) <= set(Quota.model_fields)
+    assert set(Amounts.model_fields) == set(Quota.model_fields)
 
 
 def test_a_request_keeps_what_was_what_was_asked_what_was_given_and_what_it_was_judged_by(
@@ -88,13 +88,15 @@ def test_a_request_keeps_what_was_what_was_asked_what_was_given_and_what_it_was_
     assert (asked.returncode, decided.returncode) == (0, 0), asked.stderr + decided.stderr
     assert between[: len(before)] == before, "the quota stays until it is decided"
     after = lines(inventories)
-    assert [line for line in before if line not in after] == ['quota: {cpu: "4", memory: 4Gi, pods: 20}']
+    assert [line for line in before if line not in after] == [
+        'quota: {cpu: "4", memory: 4Gi, pods: 20, storage: 100Gi}'
+    ]
     found = load_estate(inventories).tenants["pajak"]
     (request,) = found.model_dump()["requests"]
-    assert found.quota == Quota(cpu="6", memory="16Gi", pods=20)
+    assert found.quota == Quota(cpu="6", memory="16Gi", pods=20, storage="100Gi")
     assert (request["by"], request["reason"]) == ("djp", "SPT season")
     assert [request[key]["cpu"] for key in ("original", "requested", "used")] == ["4", "8", "3200m"]
-    assert request["decided"]["values"] == {"cpu": "6", "memory": "16Gi", "pods": None}
+    assert request["decided"]["values"] == {"cpu": "6", "memory": "16Gi", "pods": None, "storage": None}
     shown = tenant("show", "pajak").stdout
     assert "asked for cpu 8, memory 16Gi (before: cpu 4, memory 4Gi): SPT season" in shown
     assert "judged by a peak of cpu 3200m, memory 3Gi on 2026-11-20 (balai audit)" in shown
@@ -114,8 +116,8 @@ def test_a_request_that_is_refused_leaves_the_quota_and_is_kept(tenant, inventor
 
 def test_lines_that_people_wrote_stay_as_they_are(tenant, inventories: Path) -> None:
     path = inventories / "tenants/pajak.yml"
-    block = 'quota:   # by the ministry\n  cpu: "4"     # cores\n  memory: 4Gi\n  pods: 20\n'
-    text = path.read_text().replace('quota: {cpu: "4", memory: 4Gi, pods: 20}\n', block)
+    block = 'quota:   # by the ministry\n  cpu: "4"     # cores\n  memory: 4Gi\n  pods: 20\n  storage: 100Gi\n'
+    text = path.read_text().replace('quota: {cpu: "4", memory: 4Gi, pods: 20, storage: 100Gi}\n', block)
     path.write_text(text.replace("reaches:\n", f"{FIRST}# who it needs\nreaches:\n"))
 
     asked = tenant("request", "pajak", "--cpu", "8", "--reason", 'SPT: "season" # 2027')
@@ -123,7 +125,7 @@ def test_lines_that_people_wrote_stay_as_they_are(tenant, inventories: Path) -> 
 
     text = path.read_text()
     assert (asked.returncode, decided.returncode) == (0, 0), asked.stderr + decided.stderr
-    assert '  cpu: "8"     # cores\n  memory: 4Gi\n' in text
+    assert '  cpu: "8"     # cores\n  memory: 4Gi\n  pods: 20\n  storage: 100Gi\n' in text
     assert text.count("\n- by: ") == 2
     assert '  reason: "SPT: \\"season\\" # 2027"\n' in text
     assert "\n# who it needs\nreaches:\n" in text
@@ -139,6 +141,8 @@ def test_lines_that_people_wrote_stay_as_they_are(tenant, inventories: Path) -> 
         ((), ("request", "pajak", "--cpu", "8 cores", "--reason", "why not"), "cpu: should match"),
         ((), ("request", "pajak", "--reason", "why not"), "name one of --cpu"),
         ((), ("request", "pajak", "--cpu", "8Gi", "--reason", "why not"), "units of its own"),
+        ((), ("request", "pajak", "--storage", "500m", "--reason", "why not"), "units of its own"),
+        (("--storage", "20Gi"), ("decide", "pajak", "--by", "k-1", "--reason", "why"), "keep 20480 MiB more"),
         (("--cpu", "8"), ("request", "pajak", "--cpu", "9", "--reason", "why not"), "Decide it first"),
         (("--cpu", "8"), ("decide", "pajak", "--by", "djp", "--reason", "we need it"), "somebody else should decide"),
         (("--cpu", "8"), ("decide", "pajak", "--by", "k-1", "--pods", "9", "--reason", "why"), "the same parts"),

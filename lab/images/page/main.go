@@ -1,4 +1,5 @@
 // The smallest workload the lab needs: a page of a public service, and the pod sandbox's pause.
+// With `pause` it waits for its end, as a worker does; with `once` it ends at once, as a job or a probe does.
 // It stands for the applications of the tenants, which are theirs and not this project's.
 package main
 
@@ -24,6 +25,9 @@ func main() {
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	if len(os.Args) > 1 && os.Args[1] == "pause" {
 		<-stop
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "once" {
 		return
 	}
 	host, _ := os.Hostname()
