@@ -133,7 +133,8 @@ def _rules(kind: Kind, flow: Flow, port: str, source: End, to: End, plan: MallPl
 def _begins_with(end: End, plan: MallPlan) -> list[Network]:
     """Return where an end's packets come from: the router has no network of its own, and an address in each zone."""
     if end == "router":
-        return [ip_network(network[1]) for network in (*plan.zones.values(), *plan.zones_v6.values())]
+        zones: list[Network] = [*plan.zones.values(), *plan.zones_v6.values()]
+        return [ip_network(network[1]) for network in zones]
     return networks_of(end, plan)
 
 

@@ -39,6 +39,7 @@ PAGES = {
         "balai/models/flow.py",
     ],
     "intake_": ["roles/intake/files/intake.js", "balai/onsite/intake.py"],
+    "verdicts_": ["balai/onsite/verdicts.py"],
     "queue_": ["roles/queue/files/pages/queue.js", "balai/onsite/queue.py"],
 }
 
