@@ -110,7 +110,8 @@ class Verdicts:
     def _section(machine: Json, texts: dict[str, str]) -> str:
         steps = "".join(f"<li>{escape(sentence)}</li>" for sentence in machine["sentences"])
         call = texts["status_call"].format(machine=machine["name"], code=machine["code"])
-        age = texts["verdicts_age"].format(seconds=machine["age"])
+        # Of a silent one its sentence says how long: it may never have told anything.
+        age = texts["verdicts_age"].format(seconds=machine["age"]) if machine["code"] != SILENT else ""
         title = f"<h2>{escape(machine['name'])} <b>{escape(machine['code'])}</b></h2>"
         return f"<section>{title}<ol>{steps}</ol><p class=call>{escape(call)}</p><p>{escape(age)}</p></section>"
 

@@ -180,6 +180,7 @@ def test_who_was_never_heard_is_waited_for_and_then_silent(page: Verdicts, clock
     count = len(SETTINGS["machines"])
     assert f"<h1>Menunggu kabar dari {count} mesin</h1>" in before
     assert f"<h1>{count} hal tidak berjalan</h1>" in after
+    assert "Dikabarkan" not in after, "nobody has told anything"
 
 
 def test_a_silent_machine_s_code_is_no_finding_s_letter() -> None:
