@@ -9,7 +9,7 @@ from balai.flows import compile_for
 from balai.flows.compiled import PRIVATE, Kind
 from balai.mall.intake import intake_of
 from balai.mall.links import links_of
-from balai.mall.screens import policies_of, queue_of, screen_of
+from balai.mall.screens import policies_of, queue_of, screen_of, site_server
 from balai.mall.services import (
     TIME,
     asking,
@@ -19,15 +19,18 @@ from balai.mall.services import (
     overlay_of,
     resolver_of,
     uplinks_of,
+    verdicts_host,
     zone_of,
 )
+from balai.mall.verdicts import helpdesk_of, server_addresses, verdicts_of
 from balai.sites import Machine, SiteView
 from balai.text import catalogue
 
 UNITS = ("ssh", "systemd-networkd", "chrony")
 SCREEN_UNITS = ("balai-screen", "kiosk")
-SERVER_UNITS = ("balai-queue", "balai-intake", "caddy")
+SERVER_UNITS = ("balai-queue", "balai-intake", "caddy", "balai-verdicts")
 ROUTER_UNITS = ("unbound", "kea-dhcp4-server", "balai-uplinks", "balai-offices", "wg-quick@overlay")
+TELLS = "balai-tell.timer"
 GROUPS = {"router": "routers", "server": "servers", "kiosk": "kiosks", "display": "displays"}
 
 
@@ -58,12 +61,15 @@ def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
         "machine": machine.name,
         # A router's other cards have a signal only while something of somebody's is plugged in.
         "cards": [{"name": k.name, "network": k.owner or k.network} for k in wired],
-        "units": [*UNITS, *_units(machine)],
+        "units": [*UNITS, *_units(machine), TELLS],
         "places": ["/", "/var", "/var/log"],
         "lines": [{"card": k.name, "name": k.owner} for k in links if k.network == "uplink"],
         "centres": [peer["address"] for peer in overlay_of(view)["peers"]] if first else [],
         "name": f"router-1.{zone_of(view)}",
         "screen": machine.kind in ("kiosk", "display"),
+        "helpdesk": helpdesk_of(view),
+        "tell": {"name": site_server(view), "addresses": server_addresses(view)},
+        "page": f"https://{verdicts_host(view)}/periksa/",
         "texts": catalogue("status_"),
     }
 
@@ -79,7 +85,13 @@ def of_group(group: str, view: SiteView) -> dict[str, Any]:
     """Return what differs for a group of machines."""
     if group == "routers":
         return _of_routers(view)
-    return {"queue_settings": queue_of(view), "intake_settings": intake_of(view)} if group == "servers" else {}
+    if group == "servers":
+        return {
+            "queue_settings": queue_of(view),
+            "intake_settings": intake_of(view),
+            "verdicts_settings": verdicts_of(view),
+        }
+    return {}
 
 
 def of_site(view: SiteView) -> dict[str, Any]:

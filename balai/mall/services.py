@@ -30,6 +30,11 @@ def zone_of(view: SiteView) -> str:
     return f"{view.site.name}.{DOMAIN}"
 
 
+def verdicts_host(view: SiteView) -> str:
+    """Return the name by which a technician opens the verdicts of a mall's machines."""
+    return f"periksa.{zone_of(view)}"
+
+
 def asking(view: SiteView, port: int) -> list[Network]:
     """Return the networks that may ask the router on a UDP port."""
     rules = compile_for("router", view.flows, view.plan)
@@ -98,6 +103,9 @@ def resolver_of(view: SiteView) -> dict[str, Any]:
         short = machine.name.removeprefix(f"{view.site.name}-")
         reached = links[0] if machine.kind == "router" else links[-1]
         records += [{"name": f"{short}.{own_zone}", "address": str(a.ip)} for a in reached.addresses]
+        if short == "server-1":
+            # From the management network a server is met on its card there: its other one takes no such packet.
+            records += [{"name": verdicts_host(view), "address": str(a.ip)} for a in links[0].addresses]
     return {
         "zone": own_zone,
         "records": records,

@@ -16,6 +16,8 @@ When = Annotated[
     str, StringConstraints(pattern=r"^((mon|tue|wed|thu|fri|sat|sun)(#[1-5])?|[0-9]{4}-[0-9]{2}-[0-9]{2})$")
 ]
 Release = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}\.[0-9]{2}$")]
+# As a person dials it; nobody's number is guessed.
+Phone = Annotated[str, StringConstraints(pattern=r"^(unknown|\+?[0-9][0-9 -]{1,18}[0-9])$")]
 SLOTS = 64
 
 
@@ -122,6 +124,7 @@ class Site(Governed):
     ring: Literal["lab", "pilot", "early", "broad"]
     status: Literal["active", "cordoned", "frozen", "decommissioning"]
     hours: OrUnknown[dict[Days, Opening]]
+    helpdesk: Phone = "unknown"  # whom a technician at the mall calls
     uplinks: OrUnknown[list[Uplink]]
     offices: list[Office] = []
     assignments: list[Assignment] = []

@@ -3,16 +3,20 @@ What works on a machine of a mall, what does not, and what to do now: `balai-mal
 
 It looks at the machine itself and asks nobody outside the mall but the data centre's end of the overlay. Each finding
 is a sentence with its step, in the technician's language, and all of them are one short code for the telephone.
+`balai-mall` alone is a menu of what a technician does next; `balai-mall tell` hands the verdict to the mall's server.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,10 @@ SETTINGS = Path("/etc/balai/status.json")
 UPLINKS = Path("/run/balai/uplinks.json")
 CARDS = Path("/sys/class/net")
 SEEN = Path("/run/kiosk/seen")  # how many colours a screen has, told every 15 seconds
+AUTHORITIES = Path("/usr/local/share/balai/tell/authorities")
 STALE, LEAST_COLOURS = 90, 3
+PATIENCE, STARTING, SETTLING, EVERY = 5.0, 60.0, 2.0, 5.0  # seconds
+NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME: Python has no name for it
 LEAST_FREE = 10  # hundredths of a disk
 # A letter for each kind of finding: the code is these with the place in the machine's own list.
 LETTERS = {
@@ -36,10 +43,10 @@ LETTERS = {
 }
 
 
-def run(*argv: str) -> tuple[bool, str]:
+def run(*argv: str, patience: float = 10) -> tuple[bool, str]:
     """Return whether a program succeeded, and what it said."""
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=patience, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False, ""
     return done.returncode == 0, done.stdout
@@ -130,28 +137,158 @@ def language() -> str:
     return "en" if wanted.startswith("en") else "id"
 
 
+def verdict(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what does not work, as data."""
+    found = findings(settings)
+    return {"machine": settings["machine"], "code": code(found), "findings": found}
+
+
+def words(settings: dict[str, Any]) -> dict[str, str]:
+    """Return every sentence in the technician's language."""
+    return {key: text[language()] for key, text in settings["texts"].items()}
+
+
+def show(settings: dict[str, Any]) -> int:
+    """Print the verdict; return 1 when something does not work."""
+    texts, said = words(settings), verdict(settings)
+    machine, found = said["machine"], said["findings"]
+    print(texts["status_broken" if found else "status_fine"].format(machine=machine, count=len(found)))
+    for place, finding in enumerate(found, 1):
+        print(f"{place}. " + texts[f"status_{finding['kind']}"].format(**finding))
+    if found:
+        print(texts["status_call"].format(code=said["code"], machine=machine))
+        number = settings["helpdesk"]
+        print(texts["status_number" if number else "status_no_number"].format(number=number))
+    return 1 if found else 0
+
+
+def start(settings: dict[str, Any]) -> None:
+    """Start the services of the machine's own list that have stopped, and say what became of each."""
+    texts = words(settings)
+    stopped = [finding["unit"] for finding in services(settings)]
+    if not stopped:
+        print(texts["status_none_stopped"])
+        return
+    for unit in stopped:
+        run("systemctl", "reset-failed", unit)  # one that failed too often is not started before
+        run("systemctl", "start", unit, patience=STARTING)
+    time.sleep(SETTLING)  # one that ends at once was started all the same
+    still = {finding["unit"] for finding in services(settings)}
+    for unit in stopped:
+        print(texts["status_not_started" if unit in still else "status_started"].format(unit=unit))
+
+
+def addresses(settings: dict[str, Any]) -> None:
+    """Print the addresses of each card, and where all verdicts of the mall are read."""
+    texts = words(settings)
+    none = texts["status_no_address"]
+    try:
+        cards = json.loads(run("ip", "-j", "address")[1] or "[]")
+    except ValueError:
+        cards = []
+    for card in cards:
+        own = [f"{a['local']}/{a['prefixlen']}" for a in card["addr_info"] if a["scope"] == "global"]
+        if card["ifname"] != "lo":
+            print(f"{card['ifname']}: {' '.join(own) or none}")
+    print(texts["status_page"].format(url=settings["page"]))
+
+
+def watch(settings: dict[str, Any]) -> None:
+    """Print the verdict whenever it changes, until everything works."""
+    print(words(settings)["status_watching"])
+    before = None
+    while before != "OK":
+        now = code(findings(settings))
+        if now != before:
+            show(settings)
+            before = now
+        if now != "OK":
+            time.sleep(EVERY)
+
+
+def menu(settings: dict[str, Any]) -> int:
+    """Do what the technician chooses, until there is nothing more to choose; return 0."""
+    doings: dict[str, Callable[[dict[str, Any]], object]] = {"1": show, "2": start, "3": addresses, "4": watch}
+    texts = words(settings)
+    try:
+        while True:
+            print(texts["status_menu"].format(machine=settings["machine"]))
+            chosen = input("> ").strip()
+            if chosen == "0":
+                return 0
+            if chosen in doings:
+                doings[chosen](settings)
+            else:
+                print(texts["status_which"])
+    except (EOFError, KeyboardInterrupt):
+        print()
+        return 0
+
+
+def trusting(name: str) -> ssl.SSLContext:
+    """
+    Return TLS settings that trust, for a name, the authorities by whose file's name it ends.
+
+    Whether their time has come is not asked: a machine that has lost its clock has to be able to say so.
+    """
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.verify_flags |= NO_CHECK_TIME
+    for path in sorted(AUTHORITIES.glob("*.crt")):
+        if f".{name}".endswith(f".{path.stem}"):
+            trust.load_verify_locations(cafile=str(path))
+    return trust
+
+
+def post(address: str, name: str, body: bytes) -> int:
+    """Hand something to the mall's server at one of its addresses; return its answer's code."""
+    line = http.client.HTTPConnection(name, timeout=PATIENCE)  # over a way of its own, which is TLS's
+    with socket.create_connection((address, 443), PATIENCE) as way:
+        line.sock = trusting(name).wrap_socket(way, server_hostname=name)
+        try:
+            line.request("POST", "/api/verdicts", body, {"Content-Type": "application/json"})
+            return line.getresponse().status
+        finally:
+            line.close()
+
+
+def tell(settings: dict[str, Any]) -> int:
+    """Tell the mall's server the verdict, at the first of its addresses that takes it; return 1 when none does."""
+    body = json.dumps(verdict(settings)).encode()
+    for address in settings["tell"]["addresses"]:
+        try:
+            answer = post(address, settings["tell"]["name"], body)
+        except (OSError, http.client.HTTPException) as error:
+            sys.stderr.write(f"{address}: {error}\n")
+            continue
+        if answer == 200:
+            return 0
+        sys.stderr.write(f"{address}: {answer}\n")
+    return 1
+
+
 def main(argv: list[str]) -> int:
     """Print the verdict; return 0 when everything works, 1 when something does not, 2 when it cannot be told."""
-    if argv not in ([], ["status"], ["status", "--json"]):
-        sys.stderr.write("balai-mall status [--json]\n")
+    if argv not in ([], ["status"], ["status", "--json"], ["tell"]):
+        sys.stderr.write("balai-mall [status [--json] | tell]\n")
         return 2
     try:
         settings = json.loads(SETTINGS.read_text())
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{SETTINGS}: {error}\n")
         return 2
-    found = findings(settings)
+    if argv == ["tell"]:
+        return tell(settings)
     if argv[1:]:
-        print(json.dumps({"machine": settings["machine"], "code": code(found), "findings": found}))
-        return 1 if found else 0
-    texts = {key: text[language()] for key, text in settings["texts"].items()}
-    print(texts["status_broken" if found else "status_fine"].format(machine=settings["machine"], count=len(found)))
-    for place, finding in enumerate(found, 1):
-        print(f"{place}. " + texts[f"status_{finding['kind']}"].format(**finding))
-    if found:
-        print(texts["status_call"].format(code=code(found), machine=settings["machine"]))
-    return 1 if found else 0
+        said = verdict(settings)
+        print(json.dumps(said))
+        return 1 if said["findings"] else 0
+    if not argv and sys.stdin.isatty() and sys.stdout.isatty():
+        return menu(settings)
+    return show(settings)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -40,6 +40,7 @@ PAGES = {
     ],
     "intake_": ["roles/intake/files/intake.js", "balai/onsite/intake.py"],
     "satisfaction_": ["roles/queue/files/pages/survei.js"],
+    "verdicts_": ["balai/onsite/verdicts.py"],
     "queue_": ["roles/queue/files/pages/queue.js", "balai/onsite/queue.py"],
 }
 

@@ -57,6 +57,8 @@
 /ip dns static add name=router-1.mpp-banyuwangi.balai.internal type=AAAA address=fd62:616c:6100::1 ttl=1h
 /ip dns static add name=server-1.mpp-banyuwangi.balai.internal address=10.64.1.10 ttl=1h
 /ip dns static add name=server-1.mpp-banyuwangi.balai.internal type=AAAA address=fd62:616c:6100:1::a ttl=1h
+/ip dns static add name=periksa.mpp-banyuwangi.balai.internal address=10.64.0.10 ttl=1h
+/ip dns static add name=periksa.mpp-banyuwangi.balai.internal type=AAAA address=fd62:616c:6100::a ttl=1h
 /ip dns static add name=kiosk-1.mpp-banyuwangi.balai.internal address=10.64.2.32 ttl=1h
 /ip dns static add name=kiosk-1.mpp-banyuwangi.balai.internal type=AAAA address=fd62:616c:6100:2::20 ttl=1h
 /ip dns static add name=kiosk-2.mpp-banyuwangi.balai.internal address=10.64.2.33 ttl=1h
@@ -349,6 +351,8 @@
 /ipv6 firewall filter add chain=forward action=accept src-address=fd62:616c:6100:3::/64 dst-address=fd62:616c:6100:1::/64 protocol=tcp dst-port=443 comment="local-pages"
 /ip firewall filter add chain=forward action=accept in-interface=off0 src-mac-address=02:00:00:00:00:01 dst-address=10.64.1.0/24 protocol=tcp dst-port=443 comment="local-pages"
 /ipv6 firewall filter add chain=forward action=accept in-interface=off0 src-mac-address=02:00:00:00:00:01 dst-address=fd62:616c:6100:1::/64 protocol=tcp dst-port=443 comment="local-pages"
+/ip firewall filter add chain=forward action=accept src-address=10.64.0.0/24 dst-address=10.64.1.0/24 protocol=tcp dst-port=443 comment="verdicts"
+/ipv6 firewall filter add chain=forward action=accept src-address=fd62:616c:6100::/64 dst-address=fd62:616c:6100:1::/64 protocol=tcp dst-port=443 comment="verdicts"
 /ip firewall filter add chain=forward action=accept src-address=10.64.1.0/24 dst-address=10.64.4.0/24 protocol=tcp dst-port=554 comment="recorder"
 /ipv6 firewall filter add chain=forward action=accept src-address=fd62:616c:6100:1::/64 dst-address=fd62:616c:6100:4::/64 protocol=tcp dst-port=554 comment="recorder"
 /ip firewall filter add chain=forward action=accept src-address=10.64.2.0/24 dst-address=10.0.0.0/10 protocol=tcp dst-port=443 comment="national-services"

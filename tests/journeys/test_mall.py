@@ -78,9 +78,11 @@ TAMPERED = {
     "offices": "/etc/balai/offices.json",
     "queue": "/etc/balai/queue.json",
     "intake": "/etc/balai/intake.json",
+    "verdicts": "/etc/balai/verdicts.json",
+    "tell": "/etc/systemd/system/balai-tell.timer",
     "kiosk": "/etc/balai/screen.json",
 }
-HAS = {"queue": HOSTS[1], "intake": HOSTS[1], "kiosk": HOSTS[2]}  # the router has the others
+HAS = {"queue": HOSTS[1], "intake": HOSTS[1], "verdicts": HOSTS[1], "kiosk": HOSTS[2]}  # the router has the others
 
 
 def changed_roles(said: str, host: str) -> list[str]:

@@ -115,22 +115,22 @@ CASES = [
         "a flow to a service that nobody has",
         "flows.yml",
         {"[hukum/web, identitas/web, pajak/web, portal-layanan/web]": "[hukum/web, identitas/wep]"},
-        {"flows[8].services[1]": "Did you mean 'identitas/web'"},
+        {"flows[9].services[1]": "Did you mean 'identitas/web'"},
     ),
     Broken(
         "a region's service in every mall",
         "flows.yml",
         {'    regions: ["35.10"]\n': ""},
-        {"flows[11].services[0]": "a tenant of region 35.10 alone", "flows[11].services[1]": "of region 35.10 alone"},
+        {"flows[12].services[0]": "a tenant of region 35.10 alone", "flows[12].services[1]": "of region 35.10 alone"},
     ),
     Broken(
         "a flow for a region that is none",
         "flows.yml",
         {'"35.10"': '"35.98"'},
         {
-            "flows[11].regions[0]": "no such region",
-            "flows[11].services[0]": "of region 35.10 alone",
-            "flows[11].services[1]": "of region 35.10 alone",
+            "flows[12].regions[0]": "no such region",
+            "flows[12].services[0]": "of region 35.10 alone",
+            "flows[12].services[1]": "of region 35.10 alone",
         },
     ),
     Broken(

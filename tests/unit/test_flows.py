@@ -95,6 +95,21 @@ def test_a_machine_lets_in_what_is_declared_for_its_zone(
     assert passed == may(FLOWS, source, own, port).permitted
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_what_only_the_router_may_begin_is_let_in_from_the_router_alone(family: int) -> None:
+    written = {"name": "x1", "from": ["router"], "to": ["servers"], "ports": ["tcp/443"], "why": "for the test"}
+    plan = addressing.mall(3)
+    rules = compile_for("server", [Flow.model_validate({**written, "when_dark": "local"})], plan)
+    zones: Any = plan.zones if family == 4 else plan.zones_v6
+    own = zones[addressing.Zone.SERVERS]
+
+    passed = {n for n in range(1, 40) if passes(rules, "input", own[n], own[10], "tcp/443")}
+    strangers = [zones[addressing.Zone.KIOSKS][32], OUTSIDE[family]]
+
+    assert passed == {1}
+    assert not any(passes(rules, "input", stranger, own[10], "tcp/443") for stranger in strangers)
+
+
 def test_no_mall_lets_in_another() -> None:
     here, there = addressing.mall(0), addressing.mall(1)
     rules = compile_for("router", FLOWS, here)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from balai.addressing import Zone
 from balai.mall import dhcp_of, links_of, resolver_of, sockets_of
 from balai.sites import INVENTORIES, load_site
 
@@ -42,6 +44,16 @@ def test_every_mall_has_a_card_and_a_lease_for_each_of_its_networks(path: Path) 
     assert all(item["pool"] == "" for item in leased if item["link"] in ("srv", "kio", "dsp", "cam"))
     assert {"udp/53", "udp/67", "udp/123", "tcp/22"} <= set(sockets_of(router, view))
     assert resolver_of(view)["records"][0]["name"] == f"router-1.{view.site.name}.balai.internal"
+
+
+def test_the_page_of_verdicts_is_met_where_the_technician_is() -> None:
+    """The server's own name is its card among servers, which takes no packet of the management network."""
+    view = load_site(INVENTORIES / "sites/mpp-banyuwangi.yml")
+    met = [r["address"] for r in resolver_of(view)["records"] if r["name"].startswith("periksa.")]
+    management = (view.plan.zones[Zone.MANAGEMENT], view.plan.zones_v6[Zone.MANAGEMENT])
+
+    assert len(met) == 2
+    assert all(ip_address(a) in n for a, n in zip(met, management, strict=True))
 
 
 def test_the_picture_has_every_network_and_no_wire_through_a_box(balai, tmp_path: Path) -> None:

@@ -56,9 +56,8 @@ class InventoryModule(BaseInventoryPlugin):
         told = {"all": of_site(view), **{group: of_group(group, view) for group in GROUPS.values()}}
         enrolment = enrolment_folder(INVENTORIES)
         told["routers"]["overlay_enrolment"] = str(enrolment / "keys")
-        told["servers"]["queue_authorities"] = told["servers"]["intake_authorities"] = told["all"][
-            "kiosk_authorities"
-        ] = str(enrolment / "authorities")
+        for group, role in (("servers", "queue"), ("servers", "intake"), ("all", "kiosk"), ("all", "tell")):
+            told[group][f"{role}_authorities"] = str(enrolment / "authorities")
         for machine in view.machines:
             inventory.add_host(machine.name, group=GROUPS[machine.kind])
             inventory.add_host(machine.name, group=site_group)
