@@ -79,10 +79,10 @@ def up() -> int:
         summary.step("Packages", packages.ensure)
         summary.step("Tools", lambda: _tools(kept))
         summary.step("Control plane", lambda: _control_plane(kept))
-        summary.step("Kinds of services", lambda: crds.start(kept["cluster"]))
         summary.step("Management cluster", lambda: _management(kept))
         summary.step("Node", lambda: _node(kept))
         summary.step("Second data centre", lambda: _standby(kept))
+        summary.step("Kinds of services", lambda: "; ".join(crds.start(kept[n]) for n in ("cluster", "standby")))
         network.make(machines.NETNS)
         summary.step("Hosts of the mall", lambda: ", ".join(host.name for host in machines.start()))
         summary.step("Ways out", internet.up)
@@ -185,7 +185,7 @@ def _node(kept: dict[str, Any]) -> str:
 
 def _standby(kept: dict[str, Any]) -> str:
     plane = control_plane.STANDBY
-    cluster = control_plane.start_plane(plane, kept["tools"])
+    cluster = kept["standby"] = control_plane.start_plane(plane, kept["tools"])
     capacity.start(plane, kept["tools"], cluster, control_plane.GROUP, real_beside=False)
     names = capacity.names(plane)
     processes.wait_for(
