@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from balai import addressing
@@ -16,6 +16,7 @@ from balai import addressing
 malls = st.integers(0, addressing.LAST_MALL)
 
 
+@settings(deadline=None)
 @given(a=malls, b=malls)
 def test_two_malls_never_share_an_address(a: int, b: int) -> None:
     first, second = addressing.mall(a), addressing.mall(b)
@@ -24,6 +25,7 @@ def test_two_malls_never_share_an_address(a: int, b: int) -> None:
     assert first.v6.overlaps(second.v6) == (a == b)
 
 
+@settings(deadline=None)
 @given(index=malls)
 def test_the_networks_of_a_mall_lie_in_it_and_apart(index: int) -> None:
     plan = addressing.mall(index)
