@@ -64,6 +64,7 @@ def declare(root: Path, place: str, clusters: int, control_planes: int, workers:
             "pools": [{"name": "general", "machines": "general", "racks": racks}],
             "windows": [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "start": "00:00", "hours": 24}],
             "registries": ["registry.balai.internal"],
+            "api_domain": "unknown",
             "status": "active",
         }
         (root / "clusters" / f"{name}.yml").write_text(yaml.safe_dump(cluster))

@@ -41,6 +41,7 @@ pools:
 windows:
   - {days: [mon, tue, wed, thu, fri, sat, sun], start: "00:00", hours: 24}
 registries: [registry.balai.internal]
+api_domain: unknown
 status: active
 """
 

@@ -34,7 +34,7 @@ name: {name}
 title: Pusat data uji
 index: 60
 timezone: Asia/Jakarta
-management_context: {name}
+management_context: management-{name}
 infrastructure: {infrastructure}
 racks:
   a: {{control-plane: 2, general: 4}}
@@ -55,6 +55,7 @@ pools:
 windows:
   - {{days: [sat], start: "22:00", hours: 6}}
 registries: [registry.balai.internal]
+api_domain: unknown
 status: active
 """
 
