@@ -9,7 +9,7 @@ from balai.flows import compile_for
 from balai.flows.compiled import PRIVATE, Kind
 from balai.mall.intake import intake_of
 from balai.mall.links import links_of
-from balai.mall.screens import policies_of, queue_of, screen_of, site_server
+from balai.mall.screens import policies_of, queue_of, screen_of
 from balai.mall.services import (
     TIME,
     asking,
@@ -68,7 +68,7 @@ def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
         "name": f"router-1.{zone_of(view)}",
         "screen": machine.kind in ("kiosk", "display"),
         "helpdesk": helpdesk_of(view),
-        "tell": {"name": site_server(view), "addresses": server_addresses(view)},
+        "tell": {"name": verdicts_host(view), "addresses": server_addresses(view)},
         "page": f"https://{verdicts_host(view)}/periksa/",
         "texts": catalogue("status_"),
     }
