@@ -54,7 +54,7 @@ def text_of_fleet(estate: Estate, data_centre: str) -> tuple[str, str]:
     """Return the file of a data centre's clusters; while something that they need is unknown, it says what."""
     name = f"data_centres/{data_centre}/fleet.yml"
     try:
-        objects = objects_of(f"fleet.{data_centre}", estate)
+        objects = sorted(objects_of(f"fleet.{data_centre}", estate), key=_order)
     except DataError as error:
         return name, f"# Cannot be made yet: {error}\n"
     return name, yaml.safe_dump_all(objects, explicit_start=True, allow_unicode=True, width=120)

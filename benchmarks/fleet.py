@@ -45,6 +45,7 @@ def declare(root: Path, place: str, clusters: int, control_planes: int, workers:
         "timezone": "Asia/Jakarta",
         "management_context": f"management-{place}",
         "infrastructure": "metal3",
+        "sign_in": "unknown",
         "racks": {"a": rack, "b": rack},
         "facts": ["Of a benchmark alone"],
         "verification": "unknown",

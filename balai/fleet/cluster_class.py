@@ -13,11 +13,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from balai.estate import Estate
 from balai.fleet.infrastructure import INFRASTRUCTURES
 from balai.fleet.naming import add, named, patch, ref, variable
 from balai.models import DataCentre
-from balai.models.fleet import CONTROL_PLANE
+from balai.models.fleet import CONTROL_PLANE, SignIn
 
 Json = dict[str, Any]
 NODE = Path(__file__).with_name("node")
@@ -55,7 +57,7 @@ def class_objects(estate: Estate, place: DataCentre, infrastructure: str, namesp
     made = INFRASTRUCTURES[infrastructure]
     cluster = made.cluster(namespace)
     machines = {kind: made.machine(kind, namespace) for kind in (CONTROL_PLANE, *kinds)}
-    control = named("KubeadmControlPlaneTemplate", KUBEADM, "control-plane", namespace, _control_plane_spec())
+    control = named("KubeadmControlPlaneTemplate", KUBEADM, "control-plane", namespace, _control_plane_spec(place))
     joining = named("KubeadmConfigTemplate", BOOTSTRAP, "worker", namespace, _worker_spec())
     spec = {
         "controlPlane": {
@@ -111,18 +113,21 @@ def cluster_configuration() -> Json:
     }
 
 
-def _control_plane_spec() -> Json:
+def _control_plane_spec(place: DataCentre) -> Json:
     kubeadm = {
         "clusterConfiguration": cluster_configuration(),
         "initConfiguration": {"patches": {"directory": PATCHES}},
         "joinConfiguration": {"patches": {"directory": PATCHES}},
-        "files": [*(_file(path, name) for name, path in FILES.items()), _file(KUBELET_PATCH, "kubelet.yml")],
+        "files": [_file(path, content) for path, content in files_of(place).items()],
     }
     return {"template": {"spec": {"kubeadmConfigSpec": kubeadm}}}
 
 
 def _worker_spec() -> Json:
-    spec = {"joinConfiguration": {"patches": {"directory": PATCHES}}, "files": [_file(KUBELET_PATCH, "kubelet.yml")]}
+    spec = {
+        "joinConfiguration": {"patches": {"directory": PATCHES}},
+        "files": [_file(KUBELET_PATCH, _text("kubelet.yml"))],
+    }
     return {"template": {"spec": spec}}
 
 
@@ -164,8 +169,33 @@ def checks_of(seconds: int) -> Json:
     return {"nodeStartupTimeoutSeconds": STARTUP, "unhealthyNodeConditions": conditions}
 
 
-def _file(path: str, name: str) -> Json:
-    content = (NODE / name).read_text(encoding="utf-8")
+def files_of(place: DataCentre) -> dict[str, str]:
+    """Return the files of a machine of a control plane, by path; the key of encryption at rest is not among them."""
+    files = {path: _text(name) for name, path in FILES.items()}
+    if place.sign_in != "unknown":
+        files[FILES["authentication.yml"]] += yaml.safe_dump({"jwt": [_trusted(place.sign_in)]}, sort_keys=False)
+    return files | {KUBELET_PATCH: _text("kubelet.yml")}
+
+
+def _trusted(sign_in: SignIn) -> Json:
+    """Nobody can be given a name or a group of the cluster's own, or another group than those that balai knows."""
+    return {
+        "issuer": {"url": sign_in.issuer, "audiences": [sign_in.audience]},
+        "claimMappings": {
+            "username": {"claim": "sub", "prefix": "person:"},
+            "groups": {"expression": f"dyn(claims.?{sign_in.groups}.orValue([])).filter(g, g.startsWith('balai:'))"},
+        },
+        "claimValidationRules": [
+            {"expression": "claims.exp - claims.iat <= 3600", "message": "a token lasts an hour at most"}
+        ],
+    }
+
+
+def _text(name: str) -> str:
+    return (NODE / name).read_text(encoding="utf-8")
+
+
+def _file(path: str, content: str) -> Json:
     return {"path": path, "owner": "root:root", "permissions": "0600", "content": content}
 
 

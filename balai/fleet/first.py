@@ -14,7 +14,7 @@ import yaml
 from balai import addressing
 from balai.errors import DataError, Problem, shown
 from balai.estate import Estate
-from balai.fleet.cluster_class import FILES, KUBELET_PATCH, NODE, PATCHES, cluster_configuration
+from balai.fleet.cluster_class import PATCHES, cluster_configuration, files_of
 from balai.flows import DOMAIN
 from balai.models import DataCentre
 
@@ -46,8 +46,6 @@ def seed_files(estate: Estate, place: DataCentre, today: datetime.date) -> dict[
         **cluster_configuration(),
     }
     first = {"apiVersion": KUBEADM, "kind": "InitConfiguration", "patches": {"directory": PATCHES}}
-    files = {path: (NODE / name).read_text(encoding="utf-8") for name, path in FILES.items()}
-    files[KUBELET_PATCH] = (NODE / "kubelet.yml").read_text(encoding="utf-8")
     return {CONFIG: yaml.safe_dump_all([whole, first], sort_keys=False)} | {
-        path.removeprefix("/"): text for path, text in files.items()
+        path.removeprefix("/"): text for path, text in files_of(place).items()
     }

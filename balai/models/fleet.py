@@ -114,6 +114,21 @@ class Kubernetes(Model):
         return self
 
 
+class SignIn(Model):
+    """
+    Who vouches for people at the API servers of a data centre, by OpenID Connect.
+
+    Attributes:
+        issuer: Its address; certificates are those that the machines trust.
+        audience: What its tokens for these API servers are meant for.
+        groups: The claim with a person's groups; only those that begin with `balai:` can mean anything here.
+    """
+
+    issuer: Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9./_-]{4,200}$")]
+    audience: Name
+    groups: Annotated[str, StringConstraints(pattern=r"^[a-z_]{2,40}$")]
+
+
 class Isolated(Model):
     """Since when, and why, a data centre is cut off from malls and from changes."""
 
@@ -128,6 +143,7 @@ class DataCentre(Model):
     Attributes:
         management_context: Context of the kubeconfig of its management cluster.
         infrastructure: What makes its machines.
+        sign_in: Without it only the administrator's certificate opens a cluster.
         racks: Machines that stand in each rack, by class; a rack is a failure domain.
         isolated: Written by `balai isolate`, taken out by `balai isolate --undo`.
     """
@@ -138,6 +154,7 @@ class DataCentre(Model):
     timezone: Zone
     management_context: Name
     infrastructure: Literal["metal3", "openstack"]
+    sign_in: OrUnknown[SignIn]
     racks: dict[Rack, dict[Name, Annotated[int, Field(ge=0, le=1000)]]] = Field(min_length=1)
     facts: list[Text]
     verification: Verification

@@ -22,6 +22,7 @@ index: 60
 timezone: Asia/Jakarta
 management_context: management-uji
 infrastructure: metal3
+sign_in: unknown
 racks:
   a: {control-plane: 2, general: 4}
   b: {control-plane: 2, general: 4}

@@ -18,10 +18,12 @@ import pytest
 from balai import addressing
 from balai.estate import Estate, load_estate
 from balai.fleet import keys
-from balai.fleet.cluster_class import API
+from balai.fleet.cluster_class import API, FILES, files_of
 from balai.fleet.clusters import fleet_objects
 from balai.kube import APPLY, ApiError, Cluster, group_path
+from balai.models.fleet import SignIn
 from lab import management, providers, toolchain
+from lab.pki import signing_key
 
 pytestmark = pytest.mark.lab
 
@@ -36,6 +38,7 @@ index: 60
 timezone: Asia/Jakarta
 management_context: management-{name}
 infrastructure: {infrastructure}
+sign_in: unknown
 racks:
   a: {{control-plane: 2, general: 4}}
   b: {{control-plane: 2, general: 4}}
@@ -152,6 +155,31 @@ def test_cluster_api_makes_of_the_class_what_a_provider_would_be_handed(
         assert {m["image"]["filter"]["name"] for m in machines} == {f"kubernetes-1.36.2-{SHA256[:12]}"}
         assert {m["flavor"] for m in machines} == {"balai-control-plane", "balai-general"}
         assert whole["apiServerFixedIP"] == str(addressing.endpoint(60, 3))
+
+
+@pytest.mark.parametrize(("spoilt", "says"), [("", "etcd"), ("claims.[", "invalid authentication configuration")])
+def test_the_api_server_takes_who_vouches_for_people(spoilt: str, says: str, root: Path, tmp_path: Path, run) -> None:
+    place = load_estate(root / "inventories").data_centres["cikarang"]
+    sign_in = SignIn(issuer="https://localhost/pegawai", audience="kubernetes", groups="groups")
+    written = files_of(place.model_copy(update={"sign_in": sign_in}))[FILES["authentication.yml"]]
+    (tmp_path / "authentication.yml").write_text(written.replace("claims.exp", spoilt or "claims.exp"))
+    key = signing_key(tmp_path / "key")
+
+    said = run(
+        str(toolchain.path_of("kube-apiserver")),
+        f"--authentication-config={tmp_path}/authentication.yml",
+        "--etcd-servers=http://127.0.0.1:1",  # where it ends, once everything before it was right
+        "--service-account-issuer=https://localhost",
+        f"--service-account-key-file={key}",
+        f"--service-account-signing-key-file={key}",
+        "--service-cluster-ip-range=10.208.0.0/24",
+        "--bind-address=127.0.0.1",
+        "--secure-port=16443",
+        f"--cert-dir={tmp_path}/certificates",
+    ).stderr
+
+    assert says in said
+    assert ("invalid authentication configuration" in said) == bool(spoilt)
 
 
 def test_kubeadm_takes_what_a_first_management_cluster_is_made_of(balai, run, tmp_path: Path) -> None:

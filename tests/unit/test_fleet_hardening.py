@@ -12,10 +12,12 @@ import yaml
 
 from balai.estate import load_estate
 from balai.fleet import keys
+from balai.fleet.cluster_class import FILES as ON_MACHINE
+from balai.fleet.cluster_class import files_of
 from balai.fleet.clusters import fleet_objects
 from balai.fleet.infrastructure import SETTING
 from balai.kube import ApiError
-from balai.models.fleet import Image
+from balai.models.fleet import Image, SignIn
 
 Json = dict[str, Any]
 IMAGE = Image(url="https://images.balai.internal/1.37.2.qcow2", sha256="1" * 64)
@@ -185,3 +187,18 @@ def test_a_key_is_not_made_anew_because_nobody_could_look(monkeypatch: pytest.Mo
     with pytest.raises(ApiError):
         keys.ensure("management-cikarang", "fleet-cikarang", "cikarang")
     assert api.sent == []
+
+
+def test_people_sign_in_where_a_data_centre_says_and_as_nobody_of_the_cluster_s_own() -> None:
+    place = load_estate().data_centres["cikarang"]
+    sign_in = SignIn(issuer="https://masuk.balai.internal/pegawai", audience="kubernetes", groups="groups")
+
+    without = yaml.safe_load(files_of(place)[ON_MACHINE["authentication.yml"]])
+    (jwt,) = yaml.safe_load(files_of(place.model_copy(update={"sign_in": sign_in}))[ON_MACHINE["authentication.yml"]])[
+        "jwt"
+    ]
+
+    assert "jwt" not in without, "what nobody has published is not made up"
+    assert jwt["issuer"] == {"url": sign_in.issuer, "audiences": ["kubernetes"]}
+    assert jwt["claimMappings"]["username"]["prefix"] == "person:"
+    assert "startsWith('balai:')" in jwt["claimMappings"]["groups"]["expression"]
