@@ -234,13 +234,13 @@ CASES = [
         "a mall that queues for it",
         "flows.yml",
         {"services: [portal-layanan/aduan]": "services: [portal-layanan/web]"},
-        {"flows[9].services[0]": "it may not be queued for"},
+        {"flows[10].services[0]": "it may not be queued for"},
     ),
     Broken(
         "a worker that is called",
         "flows.yml",
         {"portal-layanan/web]": "portal-layanan/penerus-aduan]"},
-        {"flows[8].services[3]": "no such service of a tenant that answers"},
+        {"flows[9].services[3]": "no such service of a tenant that answers"},
     ),
     Broken(
         "a job at no time",

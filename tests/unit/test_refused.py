@@ -63,7 +63,7 @@ CASES = [
             ("agencies.yml", "agencies[11].region", "no such region", "Kabupaten Banyuwangi has the code '35.80'"),
             ("tenants/pemda-banyuwangi.yml", "region", "no such region", "has the code '35.80'"),
             ("tenants/pajak-banyuwangi.yml", "region", "no such region", "has the code '35.80'"),
-            ("flows.yml", "flows[11].regions[0]", "no such region", ""),
+            ("flows.yml", "flows[12].regions[0]", "no such region", ""),
         ),
     ),
     Bad(
