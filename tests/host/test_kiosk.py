@@ -22,6 +22,8 @@ KEYS = [
     "logo+d", "logo+Return", "logo+shift+q", "logo+shift+e", "ctrl+alt+F2", "ctrl+alt+t", "ctrl+alt+Delete", "Menu", "shift+F10",
 ]  # fmt: skip
 
+STILL = 3.0  # seconds; a page looks every two
+
 
 def on(host: machines.Host, script: str) -> str:
     return machines.inside(host, "sh", "-c", script).stdout.strip()
@@ -48,17 +50,19 @@ def session() -> str:
 
 
 def still(host: machines.Host = KIOSK) -> bytes:
-    """Return what a panel shows once it stands still."""
-    last = b""
-    for _ in range(30):
+    """Return what a panel shows once it stands still for longer than its page waits between two looks at the mall."""
+    last, since = b"", time.monotonic()
+    deadline = since + 60
+    while time.monotonic() < deadline:
         time.sleep(0.7)
         try:
             now = screens.picture(host)
         except EnvironmentFault:  # its session begins
             now = b""
-        if now and now == last:
+        if not now or now != last:
+            last, since = now, time.monotonic()
+        elif time.monotonic() - since > STILL:
             return now
-        last = now
     raise AssertionError("the panel never stands still")
 
 

@@ -55,8 +55,14 @@ def post(host: machines.Host, key: str, answers: dict[str, int]) -> dict:
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
     """Each begins with a new session, and ends with ways out."""
-    machines.inside(KIOSK, "systemctl", "restart", "kiosk")
-    eventually(lambda: '"works"' in on(KIOSK, "curl -s http://127.0.0.1:8080/state.json"))
+    machines.inside(SERVER, "systemctl", "start", "balai-queue", "caddy")
+    machines.inside(KIOSK, "systemctl", "restart", "balai-screen", "kiosk")
+    eventually(
+        lambda: (
+            json.loads(on(KIOSK, "curl -s http://127.0.0.1:8080/state.json") or '{"page": {}}')["page"].get("state")
+            == "works"
+        )
+    )
     yield
     for line in (1, 2):
         internet.restore(line)
