@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -15,11 +16,15 @@ def render(template: str, /, *, escape: bool = True, **words: object) -> str:
 
     Values are escaped for HTML and SVG unless `escape` is off, as only a script asks whose values have strict patterns.
     """
-    environment = jinja2.Environment(
+    return _environment(escape).get_template(template).render(**words)
+
+
+@cache
+def _environment(escape: bool) -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=escape,  # noqa: S701 - see above
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(**words)

@@ -25,6 +25,7 @@ def table(model: type[_M], path: Path) -> list[_M]:
     except FileNotFoundError:
         raise DataError([problem(path, "there is no such file", "Restore it from the project's history.")]) from None
     numbers = {name for name, f in model.model_fields.items() if f.annotation is int}
+    name = shown(path)
     problems: list[Problem] = []
     rows: list[_M] = []
     seen: dict[tuple[str, str], int] = {}
@@ -35,7 +36,7 @@ def table(model: type[_M], path: Path) -> list[_M]:
             for k, v in raw.items()
             if k is not None
         }
-        document = Document(name=shown(path), data=row, lines={(): line, **{(k,): line for k in row}})
+        document = Document(name=name, data=row, lines={(): line, **{(k,): line for k in row}})
         try:
             rows.append(load(model, document))
         except DataError as error:
@@ -46,7 +47,7 @@ def table(model: type[_M], path: Path) -> list[_M]:
             if other != line:
                 problems.append(
                     Problem(
-                        file=shown(path),
+                        file=name,
                         line=line,
                         key=key,
                         given=str(row[key]),

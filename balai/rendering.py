@@ -73,16 +73,19 @@ def objects_of(stack: str, estate: Estate) -> list[Json]:
     from stacks.layers import declare
 
     seen: list[Json] = []
+    left_open: set[asyncio.AbstractEventLoop] = set()
 
     class StandIn(pulumi.runtime.Mocks):
         """The engine and the cluster: takes note of what is declared, and makes nothing."""
 
         def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, Json]:
+            left_open.add(asyncio.get_event_loop())  # Pulumi makes one for each of its threads and closes none
             if args.typ.startswith(TYPES) and "kind" in args.inputs:
                 seen.append(normalised(args.inputs))
             return f"{args.name}-id", args.inputs
 
         def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[Json, list[tuple[str, str]]]:
+            left_open.add(asyncio.get_event_loop())
             text = args.args.get("text", "")  # the provider decodes what a tenant brings as files, and nothing else
             return {"result": [item for item in yaml.safe_load_all(text) if item]}, []
 
@@ -93,7 +96,9 @@ def objects_of(stack: str, estate: Estate) -> list[Json]:
             pulumi.runtime.set_mocks(StandIn(), project=PROJECT, stack=stack, preview=False)
             loop.run_until_complete(run_pulumi_func(lambda: declare(stack, estate)))
         finally:
-            loop.close()
+            loop.run_until_complete(loop.shutdown_default_executor())
+            for each in (loop, *left_open):
+                each.close()
 
     # What a program registers for its whole stack would be that of the next one too: each has a context of its own.
     contextvars.copy_context().run(run)

@@ -210,6 +210,7 @@ def test_both_sides_are_rendered_by_their_own_code_from_their_own_files(root: Pa
             path.unlink()
     for path in (copy / "inventories/tenants").iterdir():
         path.write_text(path.read_text().replace("clusters: [cikarang, batam]", "clusters: [cikarang]"))
+    shutil.copy(root / ".gitignore", copy)
     git(tmp_path, "init", "--quiet", str(copy))
     git(copy, "add", "--all", "--force")
     git(copy, "commit", "--quiet", "--message", "as it was")
