@@ -27,7 +27,7 @@ check: .venv/.complete  ## Lint, types and unit tests: offline, without root
 	.venv/bin/lint-imports
 	.venv/bin/yamllint --strict .
 	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/ansible-lint --offline --profile production
-	.venv/bin/pytest -q -m "not lab"
+	.venv/bin/pytest -q -n auto --dist loadfile -m "not lab"
 
 test: check up  ## Everything, engines and hosts included
 	. $${BALAI_LAB_STATE:-/var/lib}/balai-lab/env && .venv/bin/pytest -q -m lab \

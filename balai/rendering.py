@@ -45,7 +45,7 @@ def texts_of_cluster(estate: Estate, cluster: str) -> Iterator[tuple[str, str]]:
     """Yield the objects of each stack of a cluster, a file a stack."""
     for stack in (name for layer in stacks_of(estate, cluster) for name in layer):
         objects = sorted(objects_of(stack, estate), key=_order)
-        text = yaml.safe_dump_all(objects, explicit_start=True, allow_unicode=True, width=120)
+        text = _manifests(objects)
         name = f"tenants/{stack.rpartition('.')[2]}" if stack.startswith("tenant.") else "foundation"
         yield f"clusters/{cluster}/{name}.yml", text
 
@@ -57,7 +57,13 @@ def text_of_fleet(estate: Estate, data_centre: str) -> tuple[str, str]:
         objects = sorted(objects_of(f"fleet.{data_centre}", estate), key=_order)
     except DataError as error:
         return name, f"# Cannot be made yet: {error}\n"
-    return name, yaml.safe_dump_all(objects, explicit_start=True, allow_unicode=True, width=120)
+    return name, _manifests(objects)
+
+
+def _manifests(objects: list[Json]) -> str:
+    fast = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump_all(objects, Dumper=fast, explicit_start=True, allow_unicode=True, width=120)
+    return text
 
 
 def _order(item: Json) -> tuple[str, str, str]:
