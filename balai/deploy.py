@@ -27,7 +27,7 @@ from balai.text import say
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = "balai"
-SIDE_BY_SIDE = 2  # a third stack at a time is slower on two cores, and costs 70 MiB
+SIDE_BY_SIDE = max(2, os.cpu_count() or 1)  # one more than there are cores is slower, and costs 70 MiB
 Action = Literal["up", "preview"]
 
 
@@ -113,19 +113,20 @@ def abandoned(estate: Estate, cluster: str) -> list[StackResult]:
 
 
 def deploy(
+    estate: Estate,
     layers: list[list[str]],
     action: Action = "up",
     on_result: Callable[[StackResult], None] = lambda _: None,
-    ground: Callable[[str], str] = lambda _: "",
 ) -> list[StackResult]:
     """
     Bring stacks up (or preview them), layer by layer.
 
     Args:
-        layers: Names of the stacks; a layer begins when the one before it has ended.
+        estate: What is declared.
+        layers: Names of the stacks; a layer begins when the one before it has ended. A stack whose ground failed is
+            not tried.
         action: What to do with each.
         on_result: Called with each result as it comes.
-        ground: Returns the stack that one stands on; when that one failed, the other is not tried.
 
     Raises:
         EnvironmentFault: Pulumi, its backend or its passphrase is missing.
@@ -137,11 +138,11 @@ def deploy(
     failed: set[str] = set()
 
     def one(name: str) -> StackResult:
-        below = ground(name)
+        below = ground_of(estate, name)
         # A preview goes on: it shows everything that is wrong, and changes nothing.
         if action == "up" and below in failed:
             return StackResult(stack=name, changes={}, seconds=0, error=say("stack_waits", ground=below))
-        return _run(name, action)
+        return _run(estate, name, action)
 
     for layer in layers:
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
@@ -154,7 +155,7 @@ def deploy(
     return results
 
 
-def _run(name: str, action: Action) -> StackResult:
+def _run(estate: Estate, name: str, action: Action) -> StackResult:
     from pulumi import automation
 
     from stacks.layers import program
@@ -164,7 +165,7 @@ def _run(name: str, action: Action) -> StackResult:
         stack = automation.create_or_select_stack(
             stack_name=name,
             project_name=PROJECT,
-            program=lambda: program(name),
+            program=lambda: program(name, estate),
             opts=automation.LocalWorkspaceOptions(work_dir=str(ROOT)),
         )
         interrupted = _forget_dead_lock(stack, name)

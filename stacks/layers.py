@@ -47,15 +47,15 @@ STAMP = "foundation-params"  # the day's stamp: it changes by itself every day
 TENANT_KINDS = {*POD_KINDS, "ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim"}
 
 
-def program(stack: str) -> None:
+def program(stack: str, estate: Estate | None = None) -> None:
     """
-    Declare everything of one stack.
+    Declare everything of one stack, of the estate in the project's files when none is given.
 
     Raises:
         pulumi.RunError: The estate is wrong, or it has no such stack.
     """
     try:
-        declare(stack, load_estate())
+        declare(stack, estate or load_estate())
     except DataError as error:
         raise pulumi.RunError(f"{len(error.problems)} problem(s):\n{error}") from None
 

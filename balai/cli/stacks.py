@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from balai.deploy import Action, StackResult, abandoned, deploy, ground_of, layers_of, remarks
+from balai.deploy import Action, StackResult, abandoned, deploy, layers_of, remarks
 from balai.errors import BalaiError
 from balai.estate import Estate, load_estate
 from balai.fleet.touch import touch
@@ -48,7 +48,7 @@ def _run(
             progress.update(task, advance=1, description=result.stack)
 
         with _watching(progress, estate, data_centres if action == "up" else ()):
-            results = deploy(layers, action, tell, lambda stack: ground_of(estate, stack))
+            results = deploy(estate, layers, action, tell)
         for cluster in clusters if not tenants else ():
             results += abandoned(estate, cluster)
     for words in dict.fromkeys(words for cluster in clusters for words in remarks(estate, cluster)):
