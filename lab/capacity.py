@@ -6,6 +6,7 @@ They stand for the machines of a data centre. What pods would do on them is not 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def start(plane: Plane, tools: dict[str, Found], cluster: Cluster, group: str, *
         state.PKI / f"{plane.prefix}kwok.kubeconfig", plane.server, authority, "kwok", ["system:masters"]
     )
     for number in range(1, RACKS + 1):
-        _apply_node(cluster, place, number, [TAINT] if real_beside else [])
+        add(cluster, place, number, [TAINT] if real_beside else [])
     processes.ensure(
         f"{plane.prefix}kwok",
         [
@@ -76,7 +77,8 @@ def ready(cluster: Cluster, name: str) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or [])
 
 
-def _apply_node(cluster: Cluster, place: str, number: int, taints: list[dict[str, str]]) -> None:
+def add(cluster: Cluster, place: str, number: int, taints: Sequence[dict[str, str]] = ()) -> None:
+    """Give a cluster a node, in a rack of the same number."""
     name = f"{place}-kwok-{number}"
     node: dict[str, Any] = {
         "apiVersion": "v1",
@@ -86,7 +88,7 @@ def _apply_node(cluster: Cluster, place: str, number: int, taints: list[dict[str
             "annotations": {"kwok.x-k8s.io/node": "fake"},
             "labels": {"type": "kwok", "kubernetes.io/hostname": name, **labels(place, f"rack-{number}")},
         },
-        "spec": {"taints": taints},
+        "spec": {"taints": [*taints]},
         "status": {"capacity": RESOURCES, "allocatable": RESOURCES},
     }
     path = f"/api/v1/nodes/{name}?fieldManager=lab&force=true"
