@@ -29,11 +29,21 @@ check: .venv/.complete  ## Lint, types and unit tests: offline, without root
 	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/ansible-lint --offline --profile production
 	.venv/bin/pytest -q -n auto --dist loadfile -m "not lab"
 
+# Machines of the mall mostly wait, clusters mostly compute: side by side they take little longer than one of them.
 test: check up  ## Everything, engines and hosts included
-	. $${BALAI_LAB_STATE:-/var/lib}/balai-lab/env && .venv/bin/pytest -q -m lab \
-		&& .venv/bin/pytest -q tests/compliance --site mpp-banyuwangi --cluster cikarang --dark kiosk-2 --dark display-2
+	$(MAKE) --keep-going --jobs=2 --output-sync test-mall test-clusters
+	$(LAB) .venv/bin/pytest -q -m "lab and last"
+	$(LAB) .venv/bin/pytest -q tests/compliance --site mpp-banyuwangi --cluster cikarang --dark kiosk-2 --dark display-2
+
+LAB = . $${BALAI_LAB_STATE:-/var/lib}/balai-lab/env &&
+
+test-mall:  ## Tests of the mall's machines, while `make up` stands
+	$(LAB) .venv/bin/pytest -q -m "lab and mall and not last"
+
+test-clusters:  ## All other tests that need the lab, giving way to the mall's screens
+	$(LAB) nice .venv/bin/pytest -q -m "lab and not mall and not last"
 
 lock: .venv/.complete  ## Pin requirements.in anew
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 requirements.in -o requirements.lock
 
-.PHONY: help up down tools check test lock
+.PHONY: help up down tools check test test-mall test-clusters lock

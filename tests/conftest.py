@@ -60,5 +60,8 @@ def balai(run: Run) -> Run:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that take the lab down run after all others."""
+    """Tests of hosts are tests of the mall; those that take the lab down run after all others."""
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests/host"):
+            item.add_marker("mall")
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)

@@ -60,6 +60,16 @@ def test_every_file_that_defines_a_test_is_collected(path: Path) -> None:
         assert path.name.startswith("test_")
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=name)
+def test_whoever_works_on_the_mall_s_machines_says_so_and_runs_by_itself(path: Path) -> None:
+    """Tests that do not say so run at the same time."""
+    text = path.read_text()
+    works = re.search(r"^from lab import .*\b(internet|machines|screens)\b|\"ansible-playbook\"", text, re.MULTILINE)
+
+    if works and "mark.lab" in text and path.parent.name != "host":
+        assert "mark.mall" in text or "mark.last" in text
+
+
 @pytest.mark.parametrize("path", PRODUCT, ids=name)
 def test_the_product_has_no_assert_and_no_swallowed_error(path: Path) -> None:
     tree = ast.parse(path.read_text())

@@ -13,7 +13,7 @@ import pytest
 
 from lab import gateway, internet, machines, screens
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.mall]
 ASK = "python3 -c \"import sqlite3; print(*sqlite3.connect('/var/lib/private/balai-intake/intake.sqlite').execute('{}').fetchone())\""
 LEFT = ASK.format("SELECT count(*) FROM intakes WHERE sealed IS NOT NULL")
 WAITS = ASK.format("SELECT name, hex(sealed) FROM intakes WHERE sealed IS NOT NULL")

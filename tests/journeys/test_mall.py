@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.mall]
 
 LIMIT = "localhost,routers,servers,mpp-banyuwangi-kiosk-1,mpp-banyuwangi-display-1"
 SITE = "inventories/sites/mpp-banyuwangi.yml"
