@@ -40,7 +40,7 @@ from balai.models import (
 )
 from balai.models.fleet import CONTROL_PLANE
 from balai.models.place import Agencies
-from balai.reading import problem, table, unknown, wrong
+from balai.reading import no_tenant, problem, table, unknown, wrong
 from balai.running import running_problems
 from balai.sites import (
     INVENTORIES,
@@ -270,7 +270,7 @@ def _tenant_problems(estate: Estate, tenant: Tenant, document: Document) -> Iter
     for n, reach in enumerate(tenant.reaches):
         other = estate.tenants.get(reach.tenant)
         if other is None:
-            yield unknown(document, ("reaches", n, "tenant"), reach.tenant, "tenant", list(estate.tenants))
+            yield no_tenant(document, ("reaches", n, "tenant"), reach.tenant, list(estate.tenants))
         elif reach.service not in (found := {s.name: s for s in other.answering}):
             what = f"service of {other.name} that answers"
             yield unknown(document, ("reaches", n, "service"), reach.service, what, list(found))
@@ -361,7 +361,9 @@ def _flow_problems(estate: Estate, document: Document) -> Iterable[Problem]:
             if len(code) == 5 and code not in estate.regions:
                 yield unknown(document, ("flows", n, "regions", m), code, "region", list(estate.regions))
         for m, service in enumerate(flow.services):
-            if service not in services:
+            if (tenant := service.partition("/")[0]) not in estate.tenants:
+                yield no_tenant(document, ("flows", n, "services", m), tenant, list(estate.tenants))
+            elif service not in services:
                 what = "service of a tenant that answers"
                 yield unknown(document, ("flows", n, "services", m), service, what, list(services))
             elif flow.when_dark == "store" and service not in patient:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,6 +82,15 @@ def unknown(document: Document, path: tuple[str | int, ...], given: str, what: s
         else f"Add it first, or choose one of: {', '.join(sorted(known)[:8]) or 'none yet'}."
     )
     return wrong(document, path, given, f"there is no such {what}", fix)
+
+
+def no_tenant(document: Document, path: tuple[str | int, ...], given: str, known: list[str]) -> Problem:
+    """Return the problem of a name that no tenant bears, as when its file was removed."""
+    found = unknown(document, path, given, "tenant", known)
+    gone = (
+        "If its file was removed, restore it and set its status to decommissioning: no tenant ends by losing its file."
+    )
+    return replace(found, fix=f"{found.fix} {gone}")
 
 
 def problem(path: Path, bound: str, fix: str) -> Problem:

@@ -157,6 +157,15 @@ def test_names_that_differ_only_in_case_are_refused_although_this_machine_tells_
     assert sum("only in case" in problem.bound for problem in found) == 2
 
 
+def test_whoever_removes_a_tenant_s_file_is_told_how_a_tenant_ends(inventories: Path) -> None:
+    (inventories / "tenants/portal-asn.yml").unlink()
+
+    (found,) = problems(inventories)
+
+    assert (found.file.rpartition("/")[2], found.given) == ("flows.yml", "'portal-asn'")
+    assert "restore it and set its status to decommissioning" in found.fix
+
+
 def test_a_tenant_does_not_take_a_mall_s_name(inventories: Path) -> None:
     text = (inventories / TAX).read_text().replace("balai:tenant:pajak", "balai:tenant:mpp-banyuwangi")
     (inventories / "tenants/mpp-banyuwangi.yml").write_text(text.replace("name: pajak", "name: mpp-banyuwangi"))
