@@ -86,29 +86,38 @@ def remarks(estate: Estate, cluster: str) -> list[str]:
     return [words for words in found if words]
 
 
+def made() -> set[str]:
+    """
+    Return the stacks that hold something.
+
+    Raises:
+        EnvironmentFault: Pulumi, its backend or its passphrase is missing, or the backend does not answer.
+    """
+    from pulumi import automation
+
+    _require_settings()
+    try:
+        stacks = automation.LocalWorkspace(work_dir=str(ROOT)).list_stacks()
+    except automation.CommandError as error:
+        raise EnvironmentFault(_readable(str(error))) from None
+    return {stack.name.rpartition("/")[2] for stack in stacks if stack.resource_count}
+
+
 def abandoned(estate: Estate, cluster: str) -> list[StackResult]:
     """
     Return the stacks of tenants on a cluster that no file declares any more, each as a failure that says what to do.
 
     They are only looked at: a file that is gone is no order to delete what citizens use.
-
-    Raises:
-        EnvironmentFault: Pulumi, its backend or its passphrase is missing.
     """
-    from pulumi import automation
-
-    _require_settings()
     declared = {f"tenant.{cluster}.{tenant.name}" for tenant in estate.tenants_of(cluster)}
     try:
-        stacks = automation.LocalWorkspace(work_dir=str(ROOT)).list_stacks()
-    except automation.CommandError as error:
-        name = f"tenant.{cluster}.*"
-        return [StackResult(stack=name, changes={}, seconds=0, error=_readable(str(error)))]
-    names = (stack.name.rpartition("/")[2] for stack in stacks if stack.resource_count)
+        left = made() - declared
+    except EnvironmentFault as error:  # what was done meanwhile is still to be told
+        return [StackResult(stack=f"tenant.{cluster}.*", changes={}, seconds=0, error=str(error))]
     return [
         StackResult(stack=name, changes={}, seconds=0, error=say("stack_abandoned", tenant=name.rpartition(".")[2]))
-        for name in sorted(names)
-        if name.startswith(f"tenant.{cluster}.") and name not in declared
+        for name in sorted(left)
+        if name.startswith(f"tenant.{cluster}.")
     ]
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from balai.deploy import Action, StackResult, abandoned, deploy, layers_of, remarks
+from balai.deploy import Action, StackResult, abandoned, deploy, ground_of, layers_of, made, remarks
 from balai.errors import BalaiError
 from balai.estate import Estate, load_estate
 from balai.fleet.touch import touch
@@ -36,11 +36,12 @@ def _run(
     layers = layers_of(estate, data_centres, clusters)
     if tenants:
         wanted = {f"tenant.{cluster}.{name}" for cluster in clusters for name in tenants}
-        if unknown := wanted - set(layers[1]):
+        if unknown := wanted - set(layers[-1]):
             raise click.BadParameter(
-                f"there is no stack {', '.join(sorted(unknown))}; choose from {', '.join(layers[1])}"
+                f"there is no stack {', '.join(sorted(unknown))}; choose from {', '.join(layers[-1])}"
             )
-        layers[1] = sorted(wanted)
+        ground = {ground_of(estate, stack) for stack in wanted} - made()
+        layers = [layer for layer in (sorted(ground), sorted(wanted)) if layer]
     with _progress() as progress:
         task = progress.add_task(action, total=sum(map(len, layers)))
 
@@ -129,7 +130,12 @@ _place = click.option(
     multiple=True,
     help="Name of a data centre: its clusters, on its management cluster; may be given several times.",
 )
-_tenant = click.option("--tenant", "tenants", multiple=True, help="Only this tenant; may be given several times.")
+_tenant = click.option(
+    "--tenant",
+    "tenants",
+    multiple=True,
+    help="Only this tenant, and its foundation when there is none yet; may be given several times.",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="The table as JSON.")
 
 
