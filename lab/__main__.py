@@ -51,6 +51,7 @@ from lab import (
 )
 
 CLUSTER = "cikarang"
+OTHER_ESTATE = ("BALAI_INVENTORIES", "BALAI_LAB_SITE")  # what a lab was brought up with holds for whoever looks at it
 console = Console(stderr=True)
 
 
@@ -242,6 +243,7 @@ def _environment(tools: dict[str, toolchain.Found]) -> dict[str, str]:
         "BALAI_ENROLMENT": str(machines.ENROLMENT),
         "BALAI_SSH_CONFIG": str(state.SSH_CONFIG),
         "ANSIBLE_SSH_ARGS": f"-F {state.SSH_CONFIG}",
+        **{name: os.environ[name] for name in OTHER_ESTATE if name in os.environ},
     }
     lines = {**settings, "PATH": f"{binaries}:{here}:$PATH:{state.ROOT / 'plugins'}"}
     state.write(state.ROOT / "env", "".join(f'export {key}="{value}"\n' for key, value in lines.items()))
