@@ -7,6 +7,7 @@ deletes that wait, secrets that stay secret.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import Any
@@ -261,7 +262,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             while reason := objects.not_ready(live):
                 if time.monotonic() > deadline or self.cancelled.wait(0.2):
                     raise ValueError(f"{reason} after {timeout or DEFAULT_SECONDS:.0f} s")
-                live = self._get(live) or live
+                with contextlib.suppress(ApiError, EnvironmentFault):  # a watch would begin anew
+                    live = self._get(live) or live
         except ValueError as error:
             text = f"{_label(live)} was made and is not ready: {error}"
             detail = any_pb2.Any()
