@@ -277,7 +277,8 @@ def _run(argv: list[str], env: dict[str, str], fine: tuple[int, ...] = (0,)) -> 
     """Run a part of the main job; in a cgroup, so that the next start ends what a killed one left."""
     words, code = processes.job(argv, cwd=state.CHECKOUT, env=env)
     if code not in fine:
-        raise EnvironmentFault(f"`{' '.join(argv)}` failed:\n{words.strip()[-3000:]}")
+        told = words[words.find("fatal: ") :][:3000] if "fatal: " in words else words.strip()[-3000:]
+        raise EnvironmentFault(f"`{' '.join(argv)}` failed:\n{told}")
     return words
 
 
