@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from zoneinfo import ZoneInfo
 
 import pytest
+import testinfra
 from testinfra.host import Host
 
 from balai.mall.updates import window_of
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.lab
 
 VIEW = load_site(INVENTORIES / "sites/mpp-banyuwangi.yml")
 ZONE = ZoneInfo(VIEW.timezone)
+SERVER = "mpp-banyuwangi-server-1"
 UNITS = {"fetch": "apt-daily", "install": "apt-daily-upgrade", "restart": "balai-restart"}
 
 
@@ -45,8 +48,10 @@ def minute_of_week(at: datetime.datetime) -> int:
     return at.weekday() * 1440 + at.hour * 60 + at.minute
 
 
-def test_unattended_upgrades_reads_its_settings_and_takes_the_security_archive_alone(host: Host) -> None:
-    said = host.run("unattended-upgrade --dry-run --verbose")
+def test_unattended_upgrades_reads_its_settings_and_takes_the_security_archive_alone() -> None:
+    server = testinfra.get_host(f"ssh://{SERVER}", ssh_config=os.environ["BALAI_SSH_CONFIG"], sudo=True)
+
+    said = server.run("unattended-upgrade --dry-run --verbose")
 
     assert said.rc == 0, said.stderr
     (origins,) = (line for line in (said.stdout + said.stderr).splitlines() if "Allowed origins are" in line)
@@ -62,5 +67,7 @@ def test_a_service_that_is_started_outside_its_window_does_nothing_and_says_why(
     host.check_output(f"systemctl start {UNITS[part]}.service")
 
     assert host.check_output(f"systemctl show -P Result {UNITS[part]}.service") == "exec-condition"
-    assert "outside its window" in host.check_output(f"journalctl -q -n 5 -o cat -u {UNITS[part]}.service")
+    said = host.check_output(f"journalctl -q -n 5 -o cat -u {UNITS[part]}.service")
+    # A lab that was dark a moment ago has a router whose clock nobody has confirmed yet.
+    assert "outside its window" in said or "no server confirms the clock" in said
     assert host.check_output("ls -l --time-style=full-iso /var/lib/apt/periodic") == before
