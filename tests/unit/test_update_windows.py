@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from balai.errors import DataError
@@ -50,6 +50,7 @@ def minutes(window: dict) -> tuple[int, int]:
     return start, start + window["minutes"]
 
 
+@settings(deadline=None)
 @given(opening_hours())
 def test_no_window_comes_within_an_hour_of_an_opening(hours: dict[str, str]) -> None:
     for window in windows(hours).values():
@@ -57,6 +58,7 @@ def test_no_window_comes_within_an_hour_of_an_opening(hours: dict[str, str]) -> 
             assert window.end + 60 <= first or last + 60 <= window.start
 
 
+@settings(deadline=None)
 @given(opening_hours())
 def test_every_stage_has_a_window_and_no_two_at_one_time(hours: dict[str, str]) -> None:
     found = list(windows(hours).items())
@@ -65,6 +67,7 @@ def test_every_stage_has_a_window_and_no_two_at_one_time(hours: dict[str, str]) 
     assert all(before.end <= after.start for (_, before), (_, after) in pairwise(found))
 
 
+@settings(deadline=None)
 @given(opening_hours())
 def test_all_parts_of_a_window_lie_in_it_in_their_order(hours: dict[str, str]) -> None:
     for window in windows(hours).values():
@@ -171,6 +174,7 @@ def test_a_machine_restarts_only_when_something_waits_for_it_and_on_no_day_of_a_
     assert asked("install", "2026-03-26 02:10") == "", "what is installed need not wait"
 
 
+@settings(deadline=None)
 @given(st.dates(), st.dates(), st.dates())
 def test_a_mall_and_the_data_centres_mean_the_same_days_by_a_freeze(
     first: datetime.date, last: datetime.date, day: datetime.date
