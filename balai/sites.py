@@ -25,6 +25,7 @@ from balai.models import (
     Facilities,
     Flow,
     Flows,
+    Freeze,
     Hub,
     Hubs,
     LedgerEntry,
@@ -37,7 +38,7 @@ from balai.models import (
     load,
 )
 from balai.models.place import Agencies
-from balai.onsite import calendar
+from balai.onsite import calendar, hours
 from balai.reading import table, unknown, wrong
 from balai.yamlfile import Document
 
@@ -87,6 +88,7 @@ class SiteView:
     timezone: str
     flows: tuple[Flow, ...]
     holidays: tuple[str, ...]
+    freezes: tuple[Freeze, ...]
     enrolled: tuple[EnrolledMachine, ...]
     hubs: tuple[tuple[Hub, addressing.DataCentrePlan], ...]
 
@@ -163,7 +165,7 @@ def load_site(path: Path) -> SiteView:
         problems = [*wiring_problems(site, sizes, document), *screen_problems(site, sizes, screens, document)]
     if problems:
         raise DataError(problems)
-    holidays = load(Calendar, yamlfile.read(root / "calendar.yml")).holidays
+    calendar_of_all = load(Calendar, yamlfile.read(root / "calendar.yml"))
     flows = tuple(
         flow
         for flow in load(Flows, yamlfile.read(root / "flows.yml")).flows
@@ -181,7 +183,8 @@ def load_site(path: Path) -> SiteView:
         timezone=next(iter(zones.values()), "Asia/Jakarta"),
         flows=flows,
         # A holiday that was only recalled closes nothing: somebody has to read the decree first.
-        holidays=tuple(h.date for h in holidays if h.verification not in ("recalled", "unknown")),
+        holidays=tuple(h.date for h in calendar_of_all.holidays if h.verification not in ("recalled", "unknown")),
+        freezes=tuple(calendar_of_all.freezes),
         enrolled=enrolled,
         hubs=tuple(_hubs(folder, root)),
     )
@@ -339,9 +342,24 @@ def site_problems(site: Site, document: Document) -> Iterable[Problem]:
             yield unknown(
                 document, ("assignments", n, "office"), assignment.office, "office of the site", sorted(offices)
             )
+    yield from _hours_problems(site, document)
     listed = [a.model_dump() for a in site.assignments]
     for counter, day, both in calendar.collisions(listed):
         n = max(n for n, a in enumerate(site.assignments) if a.counter == counter)
         fix = "Give each its days with `on`; a date beats a weekday, so that days can be swapped."
         bound = f"{' and '.join(both)} would both have it on {day}"
         yield wrong(document, ("assignments", n), f"counter {counter}", bound, fix)
+
+
+def _hours_problems(site: Site, document: Document) -> Iterable[Problem]:
+    if site.hours == "unknown":
+        return
+    turned = [days for days, opening in site.hours.items() if opening[6:] <= opening[:5]]
+    for days in turned:
+        bound = "an opening ends after it begins, on the same day"
+        yield wrong(document, ("hours", days), site.hours[days], bound, "Correct the two times.")
+    spans = hours.openings(site.hours)
+    full = [name for day, name in enumerate(hours.WEEKDAYS) if hours.rest(spans, day) is None]
+    if full and not turned:
+        bound = f"{', '.join(full)}: no {hours.REST // 60} hours in a row are left of the day to work on machines in"
+        yield wrong(document, ("hours",), site.hours, bound, "Correct the hours.")

@@ -46,7 +46,8 @@ def show(site: str, as_json: bool) -> None:
     view = view_of(site)
     networks, machines = _networks(view), _machines(view)
     if as_json:
-        click.echo(json.dumps({"site": site, "networks": networks, "machines": machines}))
+        known = view.site.hours != "unknown"
+        click.echo(json.dumps({"site": site, "networks": networks, "machines": machines, "hours_known": known}))
         return
     console = Console(emoji=False, markup=False)
     table = Table(title=say("mall_networks", title=view.site.title), title_justify="left", box=None)
@@ -56,11 +57,15 @@ def show(site: str, as_json: bool) -> None:
         table.add_row(*map(str, row.values()))
     console.print(table)
     table = Table(title=say("mall_machines"), title_justify="left", box=None)
-    for column in ("mall_machine", "mall_managed", "mall_management", "mall_own"):
+    for column in ("mall_machine", "mall_managed", "mall_management", "mall_own", "mall_updates"):
         table.add_column(say(column), overflow="fold")
     for row in machines:
         table.add_row(*map(str, row.values()))
     console.print(table)
+    if view.site.hours == "unknown":
+        console.print(say("mall_updates_default", timezone=view.timezone))
+    else:
+        console.print(say("mall_updates_hours", timezone=view.timezone))
 
 
 def _networks(view: SiteView) -> list[dict[str, Any]]:
@@ -86,16 +91,19 @@ def _networks(view: SiteView) -> list[dict[str, Any]]:
 
 def _machines(view: SiteView) -> list[dict[str, Any]]:
     from balai.mall import links_of
+    from balai.mall.updates import window_of
 
     rows = []
     for machine in view.machines:
         links = links_of(machine, view)
         own = " ".join(str(a.ip) for link in links[-1:] for a in link.addresses) if machine.kind != "router" else ""
-        rows.append({"machine": machine.name, "managed": "full", "management": machine.address, "own": own})
+        row = {"machine": machine.name, "managed": "full", "management": machine.address, "own": own}
+        rows.append({**row, "updates": window_of(machine, view).words})
     for enrolled in (m for m in view.enrolled if m.office is not None):
         slot = next(o.slot for o in view.site.offices if o.agency == enrolled.office)
         own = str(view.plan.slots[slot][enrolled.number or 0])
-        rows.append({"machine": enrolled.name, "managed": enrolled.managed, "management": "", "own": own})
+        row = {"machine": enrolled.name, "managed": enrolled.managed, "management": "", "own": own}
+        rows.append({**row, "updates": ""})
     return rows
 
 

@@ -22,6 +22,7 @@ from balai.mall.services import (
     verdicts_host,
     zone_of,
 )
+from balai.mall.updates import updates_of
 from balai.mall.verdicts import helpdesk_of, server_addresses, verdicts_of
 from balai.sites import Machine, SiteView
 from balai.text import catalogue
@@ -48,6 +49,7 @@ def of_machine(machine: Machine, view: SiteView) -> dict[str, Any]:
         "network_links": [link.as_dict() for link in links],
         "network_name_servers": gateways or ["127.0.0.1"],
         "status_settings": status_of(machine, view),
+        "updates_settings": updates_of(machine, view),
         **screen,
     }
 

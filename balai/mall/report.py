@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import datetime
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from balai.mall.services import calendar_of
 from balai.models import Counts
 from balai.models.duty import STEPS, Attestation, Facility, Row
 from balai.models.site import Record
-from balai.onsite.calendar import WEEKDAYS, present
+from balai.onsite.calendar import present
+from balai.onsite.hours import weekdays
 from balai.pages import render
 from balai.sites import SiteView
 from balai.text import say
@@ -256,18 +256,10 @@ class Report:
         dated = office is not None and bool(mine) and all(a.on for a in mine)
         if not mine or (hours == "unknown" and not dated):
             return None
-        weekdays = set(range(7)) if hours == "unknown" or dated else {n for days in hours for n in _weekdays(days)}
+        working = set(range(7)) if hours == "unknown" or dated else {n for days in hours for n in weekdays(days)}
         settings = calendar_of(self.view)
-        there = [present(settings, day, trusted=True) for day in self.days if day.weekday() in weekdays]
+        there = [present(settings, day, trusted=True) for day in self.days if day.weekday() in working]
         return sum(bool(offices) if office is None else office in offices for offices in there)
-
-
-def _weekdays(days: str) -> Iterator[int]:
-    """Yield the weekdays of `mon-thu` or `fri`, also over the end of a week."""
-    first, _, last = days.partition("-")
-    start, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
-    for n in range((end - start) % 7 + 1):
-        yield (start + n) % 7
 
 
 def _answered(row: Row | None) -> int | None:

@@ -12,6 +12,8 @@ from balai.flows.compiled import networks_of
 from balai.flows.services import host_of
 from balai.mall.services import calendar_of, zone_of
 from balai.models.screen import Profile
+from balai.onsite.calendar import is_date
+from balai.onsite.hours import openings
 from balai.sites import Machine, SiteView
 from balai.text import catalogue
 
@@ -157,8 +159,15 @@ def policies_of(machine: Machine, view: SiteView) -> Json:
 def screen_of(machine: Machine, view: SiteView) -> Json:
     """Return what the shell of a screen is told: its profile, its places and the sentences for them."""
     name, profile = profile_of(machine, view)
+    hours = view.site.hours
+    dates = {when for assignment in view.site.assignments for when in assignment.on if is_date(when)}
     return {
         "mall": view.site.title,
+        "timezone": view.timezone,
+        # None where nobody knows the hours: the screen then never says that the mall is closed.
+        "openings": [] if hours == "unknown" else openings(hours),
+        # A date that an office was given opens a holiday.
+        "closed_on": sorted(set(view.holidays) - dates),
         "profile": name,
         "title": {"id": profile.title, "en": profile.title_en},
         "touch": profile.touch,

@@ -71,6 +71,7 @@ TAMPERED = {
     "firewall": "/etc/sysctl.d/59-balai-forward.conf",
     "time_sync": "/etc/chrony/chrony.conf",
     "status": "/etc/balai/status.json",
+    "updates": "/etc/balai/updates.json",
     "uplinks": "/etc/balai/uplinks.json",
     "overlay": "/etc/wireguard/overlay.conf",
     "resolver": "/etc/unbound/unbound.conf",

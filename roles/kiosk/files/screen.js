@@ -39,6 +39,15 @@ function draw(state) {
   byId("notice").hidden = away.length === 0 || away.length < state.places.length;
   byId("notice").textContent = say("dark");
   const tiles = [];
+  if (state.opens) {
+    byId("notice").hidden = true;
+    const form = { weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" };
+    const when = new Date(state.opens).toLocaleString(lang, form);
+    const box = tile(say("closed"), say("opens").replace("{when}", when));
+    box.className = "first";
+    replace(byId("places"), [box]);
+    return;
+  }
   if (state.page.url) {
     const gone = state.page.state === "away" || state.page.state === "broken";
     const [title, away] = state.page.url.endsWith("/survei/") ? ["survey", "survey_away"] : ["page", "page_away"];
@@ -64,7 +73,7 @@ function show() {
 async function look() {
   try {
     last = await (await fetch("/state.json", { cache: "no-store" })).json();
-    if (!last.touch && last.page.state === "works") location.replace(last.page.url);
+    if (!last.touch && !last.opens && last.page.state === "works") location.replace(last.page.url);
     show();
   } catch (error) {
     console.warn("the shell does not answer", error);
