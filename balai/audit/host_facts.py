@@ -48,7 +48,7 @@ WALKED = ("/boot", "/etc", "/opt", "/root", "/usr", "/var/backups", "/var/log", 
 WALK_SECONDS = 15
 VERIFY_SECONDS = 25
 PRIVATE_LOGS = ("/var/log/journal/", "/var/log/audit/", "/var/log/private/", "/var/log/btmp", "/var/log/auth.log")
-SENT = pathlib.Path("/var/lib/systemd/journal-upload/state")  # written when the mall's server has taken what came
+SENT = pathlib.Path("/var/lib/balai-log-upload/state")  # written when the mall's server has taken what came
 MANAGED_MARK = re.compile("ansible managed", re.IGNORECASE)
 BROWSER, PROCESSES = "/etc/chromium/policies/managed", ("ps", "-ww", "-eo", "user:32=,args=")
 LEGACY = {"ftp", "nis", "rsh-client", "rsh-redone-client", "talk", "telnet", "tftp", "tftp-hpa", "xinetd", "ypbind-mt"}

@@ -46,7 +46,7 @@ def test_a_spare_server_sends_its_journal_to_the_first(tmp_path: Path) -> None:
 
 def test_both_ends_call_the_server_by_the_same_name_on_the_same_port() -> None:
     host = of_group("servers", VIEW)["log_receive_host"]
-    sender = rendered("log_upload/templates/upload.conf.j2", log_upload_host=of_site(VIEW)["log_upload_host"],
+    sender = rendered("log_upload/templates/upload.service.j2", log_upload_host=of_site(VIEW)["log_upload_host"],
                       **{"__log_upload_home": "/h", "__log_upload_key": "/k"})  # fmt: skip
 
     assert f"--url=https://{host}:{PORT} " in sender
