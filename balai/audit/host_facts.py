@@ -48,6 +48,7 @@ WALKED = ("/boot", "/etc", "/opt", "/root", "/usr", "/var/backups", "/var/log", 
 WALK_SECONDS = 15
 VERIFY_SECONDS = 25
 PRIVATE_LOGS = ("/var/log/journal/", "/var/log/audit/", "/var/log/private/", "/var/log/btmp", "/var/log/auth.log")
+SENT = pathlib.Path("/var/lib/balai-log-upload/state")  # written when the mall's server has taken what came
 MANAGED_MARK = re.compile("ansible managed", re.IGNORECASE)
 BROWSER, PROCESSES = "/etc/chromium/policies/managed", ("ps", "-ww", "-eo", "user:32=,args=")
 LEGACY = {"ftp", "nis", "rsh-client", "rsh-redone-client", "talk", "telnet", "tftp", "tftp-hpa", "xinetd", "ypbind-mt"}
@@ -318,7 +319,8 @@ def apparmor() -> Json:
 
 def journal() -> Json:
     days = re.search(r"MaxRetentionSec=(\d+)day", read("/etc/systemd/journald.conf.d/60-balai.conf") or "")
-    return {"persistent": pathlib.Path("/var/log/journal").is_dir(), "days": int(days[1]) if days else 0}
+    sent = int(time.time() - SENT.stat().st_mtime) if SENT.exists() else -1
+    return {"persistent": pathlib.Path("/var/log/journal").is_dir(), "days": int(days[1]) if days else 0, "sent": sent}
 
 
 def gatherers() -> dict[str, Callable[[], Any]]:

@@ -23,7 +23,7 @@ from balai.mall.services import (
     zone_of,
 )
 from balai.mall.updates import updates_of
-from balai.mall.verdicts import helpdesk_of, server_addresses, verdicts_of
+from balai.mall.verdicts import helpdesk_of, server_addresses, server_of, verdicts_of
 from balai.sites import Machine, SiteView
 from balai.text import catalogue
 
@@ -49,6 +49,7 @@ def of_machine(machine: Machine, view: SiteView) -> dict[str, Any]:
         "network_links": [link.as_dict() for link in links],
         "network_name_servers": gateways or ["127.0.0.1"],
         "status_settings": status_of(machine, view),
+        "log_upload_name": machine.name,
         "updates_settings": updates_of(machine, view),
         **screen,
     }
@@ -92,6 +93,9 @@ def of_group(group: str, view: SiteView) -> dict[str, Any]:
             "queue_settings": queue_of(view),
             "intake_settings": intake_of(view),
             "verdicts_settings": verdicts_of(view),
+            "log_receive_site": view.site.name,
+            "log_receive_host": verdicts_host(view),
+            "log_receive_machines": [m.name for m in view.machines if m != server_of(view)],
         }
     return {}
 
@@ -115,6 +119,8 @@ def of_site(view: SiteView) -> dict[str, Any]:
         "time_sync_servers": [{"host": view.machines[0].address}],
         "firewall_private": [str(network) for network in PRIVATE],
         "network_search": zone_of(view),
+        "log_upload_host": verdicts_host(view),
+        "log_upload_signer": server_of(view).name,
     }
 
 

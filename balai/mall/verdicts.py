@@ -18,10 +18,14 @@ def helpdesk_of(view: SiteView) -> str:
     return "" if view.site.helpdesk == "unknown" else view.site.helpdesk
 
 
+def server_of(view: SiteView) -> Machine:
+    """Return the machine that serves the others; further servers are spares."""
+    return next(machine for machine in view.machines if machine.kind == "server")
+
+
 def server_addresses(view: SiteView) -> list[str]:
     """Return where the mall's server is told verdicts: on the management network first, which needs no router."""
-    server = next(machine for machine in view.machines if machine.kind == "server")
-    return [str(link.addresses[0].ip) for link in links_of(server, view)]
+    return [str(link.addresses[0].ip) for link in links_of(server_of(view), view)]
 
 
 def _addresses(machine: Machine, view: SiteView) -> list[str]:
@@ -35,7 +39,7 @@ def verdicts_of(view: SiteView) -> Json:
     A screen has a card in the management network as well; what stands before citizens reads no verdicts all the same.
     """
     management = [view.plan.zones[Zone.MANAGEMENT], view.plan.zones_v6[Zone.MANAGEMENT]]
-    server = next(machine for machine in view.machines if machine.kind == "server")
+    server = server_of(view)
     screens = [machine for machine in view.machines if machine.kind in ("kiosk", "display")]
     return {
         "mall": view.site.title,

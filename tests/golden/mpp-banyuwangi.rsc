@@ -365,6 +365,8 @@
 /ipv6 firewall filter add chain=forward action=accept in-interface=off0 src-mac-address=02:00:00:00:00:01 dst-address=fd62:616c:6000::/40 protocol=tcp dst-port=443 comment="services-of-offices"
 /ip firewall filter add chain=forward action=accept src-address=10.64.1.0/24 dst-address=10.0.0.0/10 protocol=tcp dst-port=6514 comment="records"
 /ipv6 firewall filter add chain=forward action=accept src-address=fd62:616c:6100:1::/64 dst-address=fd62:616c:6000::/40 protocol=tcp dst-port=6514 comment="records"
+/ip firewall filter add chain=forward action=accept src-address=10.64.0.0/24 dst-address=10.64.1.0/24 protocol=tcp dst-port=19532 comment="journals"
+/ipv6 firewall filter add chain=forward action=accept src-address=fd62:616c:6100::/64 dst-address=fd62:616c:6100:1::/64 protocol=tcp dst-port=19532 comment="journals"
 /ip firewall filter add chain=forward action=accept src-address=10.64.1.0/24 dst-address-list=!private protocol=tcp dst-port=80 comment="updates"
 /ipv6 firewall filter add chain=forward action=accept src-address=fd62:616c:6100:1::/64 dst-address-list=!private protocol=tcp dst-port=80 comment="updates"
 /ip firewall filter add chain=forward action=accept src-address=10.64.0.0/24 dst-address-list=!private protocol=tcp dst-port=80 comment="updates"

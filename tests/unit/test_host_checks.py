@@ -162,7 +162,7 @@ GOOD: dict[str, Any] = {
     },
     "modes": {"/etc/shadow": {"mode": "640", "uid": 0}, "/etc/sudoers": {"mode": "440", "uid": 0}},
     "clock": {"sources": 1, "selected": 1, "stratum": 11, "offset": 0.000003},
-    "journal": {"persistent": True, "days": 365},
+    "journal": {"persistent": True, "days": 365, "sent": 20},
     "audit": {
         "rules": 19,
         "keys": ["accounts", "audit", "balai", "clock", "logins", "modules", "mounts", "sshd", "sudo"],
@@ -194,6 +194,7 @@ WRONG: dict[str, list[tuple[str, Any]]] = {
     "host_time_synchronised": [("clock > selected", 0)],
     "host_time_zone": [("timezone", "Asia/Makassar")],
     "host_journal_kept": [("journal > persistent", False), ("journal > days", 30)],
+    "host_journal_sent": [("journal > sent", -1), ("journal > sent", 7200)],
     "host_audit_rules": [("audit > rules", 3)],
     "host_audit_running": [("audit > ActiveState", "failed")],
     "host_updates_automatic": [("updates > unattended", False), ("updates > timer", "inactive")],

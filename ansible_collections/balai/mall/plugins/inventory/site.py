@@ -10,6 +10,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 
 from balai.errors import DataError
 from balai.mall.inventory import GROUPS, of_group, of_machine, of_site
+from balai.mall.services import zone_of
 from balai.sites import INVENTORIES, enrolment_folder, load_site
 
 DOCUMENTATION = """
@@ -58,6 +59,9 @@ class InventoryModule(BaseInventoryPlugin):
         told["routers"]["overlay_enrolment"] = str(enrolment / "keys")
         for group, role in (("servers", "queue"), ("servers", "intake"), ("all", "kiosk"), ("all", "tell")):
             told[group][f"{role}_authorities"] = str(enrolment / "authorities")
+        told["servers"]["log_receive_authorities"] = str(enrolment / "logs")
+        told["all"]["log_upload_authority"] = str(enrolment / f"logs/{view.site.name}.crt")
+        told["all"]["log_upload_trust"] = str(enrolment / f"authorities/{zone_of(view)}.crt")
         for machine in view.machines:
             inventory.add_host(machine.name, group=GROUPS[machine.kind])
             inventory.add_host(machine.name, group=site_group)
