@@ -80,10 +80,13 @@ TAMPERED = {
     "queue": "/etc/balai/queue.json",
     "intake": "/etc/balai/intake.json",
     "verdicts": "/etc/balai/verdicts.json",
+    "log_receive": "/etc/systemd/system/balai-logs-bound.timer",
     "tell": "/etc/systemd/system/balai-tell.timer",
     "kiosk": "/etc/balai/screen.json",
+    "log_upload": "/etc/systemd/system/balai-log-upload.service",
 }
-HAS = {"queue": HOSTS[1], "intake": HOSTS[1], "verdicts": HOSTS[1], "kiosk": HOSTS[2]}  # the router has the others
+# The router has the others.
+HAS = {**dict.fromkeys(("queue", "intake", "verdicts", "log_receive"), HOSTS[1]), "kiosk": HOSTS[2]}
 
 
 def changed_roles(said: str, host: str) -> list[str]:
