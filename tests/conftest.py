@@ -25,6 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# What a command is told, so that what it says does not hang on who runs the tests.
+SAYS = {"BALAI_LANG": "en", "NO_COLOR": "1", "COLUMNS": "200"}
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -47,7 +49,7 @@ def run() -> Run:
             text=True,
             check=False,
             timeout=300,
-            env={**os.environ, "BALAI_LANG": "en", "NO_COLOR": "1", "COLUMNS": "200", **env},
+            env={**os.environ, **SAYS, **env},
         )
 
     return start

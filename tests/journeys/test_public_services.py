@@ -11,6 +11,7 @@ from lab import gateway, machines, state
 pytestmark = [pytest.mark.lab, pytest.mark.mall]
 
 VIEW = machines.site()
+TENANTS = load_estate().tenants
 HOSTS = {host.short: host for host in machines.hosts()} | {host.name: host for host in machines.visitors()}
 WHO = {"kiosks": "kiosk-1", "displays": "display-1", "servers": "server-1", "offices": "office-1"}
 OPEN = sorted({(source, service) for flow in VIEW.flows for service in flow.services for source in flow.sources})
@@ -36,7 +37,7 @@ def ask(source: str, service: str) -> str:
 
 @pytest.mark.parametrize(("source", "service"), OPEN)
 def test_a_service_opens_for_whom_a_flow_names(source: str, service: str) -> None:
-    tenant = load_estate().tenants[service.partition("/")[0]]
+    tenant = TENANTS[service.partition("/")[0]]
     # The lab's receiver stands for what takes complaints in; it has no page.
     title = "" if service == gateway.INTAKE else f'<h1 lang="id">{tenant.title}</h1>'
     said = ""

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from balai.cli import main
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, SAYS, Run
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +26,10 @@ def balai(run: Run) -> Run:
     def call(*argv: str, cwd: Path = ROOT, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         if env.keys() - {"BALAI_LANG"}:
             return run(sys.executable, "-m", "balai", *argv, cwd=cwd, stdin=stdin, **env)
-        said = {"BALAI_LANG": "en", "NO_COLOR": "1", "COLUMNS": "200", **env}
         with (
             contextlib.chdir(cwd),
             mock.patch.object(sys, "argv", ["balai", *argv]),
-            CliRunner(env=said).isolation(stdin) as (out, err, _),
+            CliRunner(env={**SAYS, **env}).isolation(stdin) as (out, err, _),
         ):
             code: object = 0
             try:
