@@ -167,8 +167,8 @@ def power_cut(*names: str) -> None:
     """End every process of hosts at once, and start them again from their disks."""
     struck = [host for host in (*hosts(), *visitors()) if host.name in names or host.short in names]
     for host in struck:
-        for tracked in (processes.TRACKED / host.netns).rglob("cgroup.procs"):
-            for pid in tracked.read_text().split():
+        for tracked in processes.below(processes.TRACKED / host.netns):
+            for pid in (tracked / "cgroup.procs").read_text().split():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(pid), signal.SIGKILL)
     for host in struck:

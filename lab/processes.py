@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from balai.errors import EnvironmentFault
@@ -166,6 +166,12 @@ def job(argv: list[str], *, cwd: Path, env: dict[str, str]) -> tuple[str, int]:
     return (done.stdout if done.returncode == 0 else done.stdout + done.stderr), done.returncode
 
 
+def below(group: Path) -> Iterator[Path]:
+    """Yield a cgroup and all below it, parents first; those that end meanwhile are passed over."""
+    for folder, _, _ in os.walk(group):
+        yield Path(folder)
+
+
 def end(group: str = "") -> None:
     """End every process of a group (all groups when empty) and remove its cgroups."""
     tracked = TRACKED / group
@@ -216,7 +222,7 @@ def _started(pid: int) -> str:
 
 def _members(tracked: Path) -> list[int]:
     pids = []
-    for folder in [tracked, *tracked.rglob("*/")] if tracked.exists() else []:
+    for folder in below(tracked):
         try:
             found = [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
         except OSError:
@@ -229,9 +235,8 @@ def _remove_cgroups(group: Path) -> None:
     if not group.exists():
         return
     for _ in range(50):
-        for folder in sorted(group.rglob("*/"), reverse=True):
+        for folder in sorted(below(group), reverse=True):
             _rmdir(folder)
-        _rmdir(group)
         if not group.exists():
             return
         time.sleep(0.1)
