@@ -37,7 +37,8 @@ GUEST_NETWORK = IPv4Network("192.168.0.0/22")  # what a mall uses of it
 MALL_PREFIX, DATA_CENTRE_PREFIX = 20, 16
 LAST_MALL = 2 ** (MALL_PREFIX - MALLS.prefixlen) - 1
 FIRST_ENDPOINT, LAST_CLUSTER = 200, 49  # addresses of API servers, among those of the nodes
-OBJECT_STORE = 44  # among a data centre's gateways: what copies of data are sent to
+# Host numbers among a data centre's gateways: where malls open services, and what copies of data are sent to.
+PORTAL, OBJECT_STORE = 10, 44
 LAST_DATA_CENTRE = 2 ** (DATA_CENTRE_PREFIX - DATA_CENTRES.prefixlen) - 1
 SLOTS = 64
 FIRST_SLOT_V6, GUESTS_V6 = 64, 8  # numbers of /64s in a mall's /56; zones have the first ones

@@ -166,11 +166,7 @@ def load_site(path: Path) -> SiteView:
     if problems:
         raise DataError(problems)
     calendar_of_all = load(Calendar, yamlfile.read(root / "calendar.yml"))
-    flows = tuple(
-        flow
-        for flow in load(Flows, yamlfile.read(root / "flows.yml")).flows
-        if not flow.regions or set(flow.regions) & set(site.regions)
-    )
+    flows = tuple(flow for flow in load(Flows, yamlfile.read(root / "flows.yml")).flows if flow.holds_in(site.regions))
     return SiteView(
         site=site,
         sizes=sizes,

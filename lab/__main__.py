@@ -92,9 +92,7 @@ def up() -> int:
         # Machines of clusters are mostly waited for: tenants and mall are made meanwhile.
         clusters = ThreadPoolExecutor(1).submit(_clusters, env)
         summary.step("Stacks", lambda: _stacks(env))
-        estate = load_estate()
-        tenants = [tenant for tenant in estate.tenants_of(CLUSTER) if tenant.placed]
-        summary.step("Public services", lambda: gateway.publish(kept["cluster"], tenants, estate.flows))
+        summary.step("Public services", lambda: gateway.publish(kept["cluster"]))
         summary.step("Site", lambda: _site(env))
         summary.step("Overlay", gateway.admit)
         summary.step("Screens", screens.show)

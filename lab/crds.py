@@ -43,7 +43,7 @@ SOURCES = (
         module="github.com/envoyproxy/gateway",
         folder="charts/gateway-helm/charts/crds/crds/generated",
         group="gateway.envoyproxy.io",
-        plurals=("backendtrafficpolicies",),
+        plurals=("backendtrafficpolicies", "securitypolicies"),
     ),
     Source(
         module="github.com/cloudnative-pg/cloudnative-pg",

@@ -1,24 +1,28 @@
 """
 The data centre's front: its end of the overlay, its gateway for HTTPS, its resolver and its clock.
 
-They stand for what a production data centre has in front of its clusters (a WireGuard end, a Gateway, a
-resolver for balai.internal, time servers): kept software with the few lines that this lab needs.
+They stand for what a production data centre has in front of its clusters (a WireGuard end, Envoy Gateway, a
+resolver for balai.internal, time servers): kept software with the few lines that this lab needs. HAProxy serves the
+routes and keeps to the policies that stand on the cluster, and to nothing else.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from balai import addressing
-from balai.flows import DOMAIN, host_of, named
+from balai.addressing import PORTAL
+from balai.components.foundation import GATEWAY, MALLS
+from balai.errors import EnvironmentFault
+from balai.flows import DOMAIN, host_of
 from balai.kube import Cluster
-from balai.mall import PORTAL, RESOLVER, TIME, hub_peer
-from balai.models import Flow, Tenant
+from balai.mall import RESOLVER, TIME, hub_peer
 from lab import control_plane, internet, machines, network, pki, processes, state, trees
 
 GROUP = "gateway"
@@ -30,7 +34,29 @@ CERTIFICATE = state.PKI / "gateway.crt"
 INTAKE, INTAKE_PORT = "portal-layanan/aduan", 8090
 RECEIVED = state.ROOT / "received.sqlite"
 IDENTITY = state.PKI / "portal-layanan.age"
+GATEWAY_API = "gateway.networking.k8s.io/v1"
+ROUTES = f"/apis/{GATEWAY_API}/namespaces/{GATEWAY}/httproutes"
+POLICIES = f"/apis/gateway.envoyproxy.io/v1alpha1/namespaces/{GATEWAY}/securitypolicies"
+HAPROXY = """defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+global
+    ssl-default-bind-options ssl-min-ver TLSv1.2"""
 OWN_NETWORKS = (addressing.MALLS, addressing.OVERLAY, addressing.MALLS_V6, addressing.OVERLAY_V6)
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One name that is served: by which address and port, and to which networks (None: to all)."""
+
+    name: str
+    host: str
+    callers: list[str] | None
+    server: str
 
 
 def up() -> None:
@@ -84,33 +110,66 @@ def admit() -> str:
     return f"{admitted} mall(s) joined"
 
 
-def publish(cluster: Cluster, tenants: list[Tenant], flows: Iterable[Flow]) -> str:
-    """Serve what malls may begin with over TLS, each service under its name, from its pods."""
-    open_to_malls = named(flows)
-    public = [(t, s, host_of(f"{t.name}/{s.name}")) for t in tenants for s in t.services]
-    public = [(t, s, host) for t, s, host in public if f"{t.name}/{s.name}" in open_to_malls]
+def publish(cluster: Cluster) -> str:
+    """Serve what stands at the gateway of malls, as its routes and their policies say; return what is served."""
+    served = [_served(cluster, item) for item in cluster.request("GET", ROUTES)["items"] if _of_malls(item)]
     authority = pki.Authority(state.PKI, "gateway")
-    certificate, key = authority.leaf("services", hosts=[host for *_, host in public])
-    sections = [f"foreground = yes\npid =\nsyslog = no\ncert = {certificate}\nkey = {key}\nsslVersionMin = TLSv1.2\n"]
-    for family, address in (("4", PLAN.gateways[PORTAL]), ("6", PLAN.gateways_v6[PORTAL])):
-        for n, (tenant, service, host) in enumerate(public):
-            path = f"/api/v1/namespaces/{tenant.namespace}/services/{service.name}"
-            spec = cluster.request("GET", path)["spec"]
-            place = f"accept = {address}:443" if n == 0 else f"sni = first-{family}:{host}"
-            title = f"first-{family}" if n == 0 else f"{tenant.name}-{service.name}-{family}"
-            behind = f"{spec['clusterIP']}:{spec['ports'][0]['port']}"
-            if f"{tenant.name}/{service.name}" == INTAKE:
-                behind = f"127.0.0.1:{INTAKE_PORT}"  # see lab/receiver.py
-            sections.append(f"[{title}]\n{place}\nconnect = {behind}\n")
-    config = state.write(state.ROOT / "stunnel.conf", "\n".join(sections))
+    certificate, key = authority.leaf("services", hosts=[route.host for route in served])
+    folder = state.ROOT / "gateway"
+    folder.mkdir(exist_ok=True)
+    pki.write_secret(folder / "services.pem", certificate.read_bytes() + key.read_bytes())
+    reads = [folder / "services.pem"]
+    binds = [
+        f"bind {place}:443 ssl crt {reads[0]}" for place in (PLAN.gateways[PORTAL], f"[{PLAN.gateways_v6[PORTAL]}]")
+    ]
+    chosen, behind = [], []
+    for route in served:
+        asked = f"{{ hdr(host),field(1,:),lower -m str {route.host} }}"
+        if route.callers is not None:
+            reads.append(state.write(folder / f"{route.name}.networks", "".join(f"{n}\n" for n in route.callers)))
+            chosen.append(f"http-request deny deny_status 403 if {asked} !{{ src -f {reads[-1]} }}")
+        chosen.append(f"use_backend {route.name} if {asked}")
+        behind += [f"backend {route.name}", f"    server pods {route.server}"]
+    lines = [HAPROXY, "frontend malls", *(f"    {line}" for line in (*binds, *sorted(chosen))), *behind]
+    config = state.write(folder / "haproxy.cfg", "\n".join([*lines, ""]))
     # What an authority's certificate is trusted for stands in its file's name.
     told = machines.ENROLMENT / "authorities" / f"{DOMAIN}.crt"
     told.parent.mkdir(exist_ok=True)
     state.write(told, CERTIFICATE.read_text())
-    reads = (config, certificate, key)
-    processes.ensure("stunnel", ["stunnel4", config], group=GROUP, netns=control_plane.NETNS, reads=reads)
-    _names([host for *_, host in public])
-    return f"{len(public)} services"
+    argv: list[str | Path] = ["haproxy", "-db", "-f", config]
+    processes.ensure("haproxy", argv, group=GROUP, netns=control_plane.NETNS, reads=(config, *reads))
+    _names([route.host for route in served])
+    return f"{len(served)} services"
+
+
+def _of_malls(route: Json) -> bool:
+    return any(parent["name"] == MALLS for parent in route["spec"]["parentRefs"])
+
+
+def _served(cluster: Cluster, item: Json) -> Route:
+    """Return what a route of the gateway says; as everywhere, one without a policy is open to everybody."""
+    name, spec = item["metadata"]["name"], item["spec"]
+    (host,), (rule,) = spec["hostnames"], spec["rules"]
+    (to,) = rule["backendRefs"]
+    policies = [
+        policy["spec"]["authorization"]
+        for policy in cluster.request("GET", POLICIES)["items"]
+        if name in [target["name"] for target in policy["spec"]["targetRefs"]]
+    ]
+    callers = None
+    if policies:
+        (said,) = policies
+        if said["defaultAction"] != "Deny":
+            raise EnvironmentFault(f"The gateway of the lab does not know what {name} says of its callers.")
+        callers = [cidr for allowed in said.get("rules", []) for cidr in allowed["principal"]["clientCIDRs"]]
+    grants = cluster.request("GET", f"/apis/{GATEWAY_API}/namespaces/{to['namespace']}/referencegrants")["items"]
+    if to["name"] not in [may["name"] for grant in grants for may in grant["spec"]["to"]]:
+        raise EnvironmentFault(f"No ReferenceGrant of {to['namespace']} lets {name} lead to {to['name']}.")
+    front = cluster.request("GET", f"/api/v1/namespaces/{to['namespace']}/services/{to['name']}")["spec"]
+    server = f"{front['clusterIP']}:{to['port']}"
+    if host == host_of(INTAKE):
+        server = f"127.0.0.1:{INTAKE_PORT}"  # see lab/receiver.py
+    return Route(name=name, host=host, callers=callers, server=server)
 
 
 def _names(names: list[str]) -> None:

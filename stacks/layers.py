@@ -21,6 +21,7 @@ from balai.components import (
     DataStore,
     Foundation,
     InternalApi,
+    MallRoute,
     PublicService,
     ScheduledJob,
     TenantSpace,
@@ -35,7 +36,7 @@ from balai.errors import DataError, shown
 from balai.estate import Estate, load_estate
 from balai.fleet.fit import fit, losses
 from balai.fleet.gates import refusals
-from balai.flows import gateway_policies, named, store_policies
+from balai.flows import callers, gateway_policies, named, store_policies
 from balai.lifecycle import standing
 from balai.models import Cluster, DataCentre, Tenant
 from balai.models import service as models
@@ -70,7 +71,7 @@ def declare(stack: str, estate: Estate) -> None:
         fleet(estate, place, stack)
     elif layer == "foundation" and cluster and not tenant_name:
         gate(lambda _action, _resource: refusals(estate, stack), always=frozenset({STAMP}))
-        foundation(cluster, _front(estate, cluster))
+        foundation(estate, cluster)
     elif layer == "tenant" and cluster and tenant and tenant.status == "decommissioning":
         farewell(estate, cluster, tenant, stack)
     elif layer == "tenant" and cluster and tenant and not (stands := standing(tenant)).may_change:
@@ -97,13 +98,15 @@ def fleet(estate: Estate, place: DataCentre, stack: str) -> None:
     Fleet(estate, place, pulumi.ResourceOptions(provider=_provider(place.name, place.management_context)))
 
 
-def foundation(cluster: Cluster, front: dict[str, Any]) -> None:
+def foundation(estate: Estate, cluster: Cluster) -> None:
     """Declare the baseline of one cluster."""
     guard(cluster.given)
+    here = addressing.data_centre(estate.data_centres[cluster.data_centre].index)
     Foundation(
         "foundation",
         cluster,
-        front,
+        _front(estate, cluster),
+        [str(network[addressing.PORTAL]) for network in (here.gateways, here.gateways_v6)],
         pulumi.ResourceOptions(provider=_provider(cluster.name, cluster.kubeconfig_context)),
     )
 
@@ -112,7 +115,8 @@ def tenant_stack(estate: Estate, cluster: Cluster, tenant: Tenant) -> None:
     """Declare one tenant's space and services on one cluster."""
     watch = guard(cluster.given, tenant_namespace(tenant))
     provider = _provider(cluster.name, cluster.kubeconfig_context)
-    space = TenantSpace(tenant.name, _space_args(estate, cluster, tenant), pulumi.ResourceOptions(provider=provider))
+    args = _space_args(estate, cluster, tenant)
+    space = TenantSpace(tenant.name, args, pulumi.ResourceOptions(provider=provider))
     options = pulumi.ResourceOptions(provider=provider, depends_on=[space])
     if at_home(cluster, tenant):
         for store in tenant.data_stores:
@@ -128,6 +132,8 @@ def tenant_stack(estate: Estate, cluster: Cluster, tenant: Tenant) -> None:
                 Worker(name, tenant, service, options)
             case models.Job():
                 ScheduledJob(name, tenant, service, options)
+        if isinstance(service, models.Web | models.Api) and service.name in args.callers:
+            MallRoute(f"{name}-malls", tenant, service, args.callers[service.name], options)
     objects = _own_objects(estate, tenant)
     for item in objects:  # the engine shows them to no one before they are on their way
         watch.keep(item)
@@ -162,11 +168,16 @@ def _own_objects(estate: Estate, tenant: Tenant) -> list[dict[str, Any]]:
 
 
 def _front(estate: Estate, cluster: Cluster) -> dict[str, Any]:
-    place = estate.data_centres[cluster.data_centre]
-    here = addressing.data_centre(place.index)
-    plans = [addressing.mall(estate.ledger[name]) for name in estate.sites if not place.isolated]
+    here = addressing.data_centre(estate.data_centres[cluster.data_centre].index)
+    plans = [addressing.mall(index) for _, index in _malls(estate, cluster)]
     malls = [network for plan in plans for network in (plan.whole, plan.v6)]
     return gateway_policies(estate.flows, malls, [here.gateways, here.gateways_v6])
+
+
+def _malls(estate: Estate, cluster: Cluster) -> list[tuple[list[str], int]]:
+    """Return regions and index of the malls that have a way to a cluster: none while its data centre is isolated."""
+    isolated = estate.data_centres[cluster.data_centre].isolated
+    return [] if isolated else [(site.regions, estate.ledger[name]) for name, site in estate.sites.items()]
 
 
 def at_home(cluster: Cluster, tenant: Tenant) -> bool:
@@ -188,14 +199,19 @@ def _space_args(estate: Estate, cluster: Cluster, tenant: Tenant) -> TenantSpace
         for reach in other.reaches:
             if reach.tenant == tenant.name and reach.service in ports[tenant.name]:
                 reached_by[reach.service].append(other.name)
-    to_malls = named(estate.flows)
+    to_malls, malls = named(estate.flows), _malls(estate, cluster)
+    mine = {s.name: f"{tenant.name}/{s.name}" for s in tenant.answering}
     return TenantSpaceArgs(
         tenant=tenant,
         cluster=cluster.name,
         reached=dict(reached),
         reached_by=dict(reached_by),
         calls=any(reach.service not in ports[reach.tenant] for reach in tenant.reaches),
-        named=frozenset(s.name for s in tenant.services if f"{tenant.name}/{s.name}" in to_malls),
+        callers={
+            name: list(map(str, callers(service, estate.flows, malls)))
+            for name, service in mine.items()
+            if service in to_malls
+        },
         stores=_store_policies(estate, cluster, tenant) if at_home(cluster, tenant) else {},
     )
 

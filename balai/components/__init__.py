@@ -6,6 +6,7 @@ from balai.components.data_store import DataStore
 from balai.components.fleet import Fleet
 from balai.components.foundation import Foundation
 from balai.components.internal_api import InternalApi
+from balai.components.mall_route import MallRoute
 from balai.components.public_service import PublicService
 from balai.components.scheduled_job import ScheduledJob
 from balai.components.tenant_space import TenantSpace
@@ -18,6 +19,7 @@ TOKENS = {
     "balai:tenancy:DataStore": DataStore,
     "balai:tenancy:PublicService": PublicService,
     "balai:tenancy:InternalApi": InternalApi,
+    "balai:tenancy:MallRoute": MallRoute,
     "balai:tenancy:Worker": Worker,
     "balai:tenancy:ScheduledJob": ScheduledJob,
 }
@@ -28,6 +30,7 @@ __all__ = [
     "Fleet",
     "Foundation",
     "InternalApi",
+    "MallRoute",
     "PublicService",
     "ScheduledJob",
     "TenantSpace",

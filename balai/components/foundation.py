@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from balai.flows.services import APIS_PORT
+from balai.flows.services import APIS_PORT, DOMAIN
 from balai.models import Cluster
 from balai.rules import admission, load_rules
 from balai.rules.exceptions import load_exceptions
@@ -17,8 +18,9 @@ from balai.rules.params import parameters
 TENANT_ROLE = "balai-tenant-operator"
 PRIORITIES = {"rendah": 1_000, "tinggi": 10_000, "strategis": 100_000}
 GATEWAY = "balai-gateway"
-APIS = "apis"  # the Gateway for tenants' APIs
-APIS_CERTIFICATE = "apis-tls"  # Secret in the gateway's namespace, made there by whoever issues the platform's names
+# Gateways, for tenants' APIs and for malls, and the Secrets beside them, made by whoever issues the platform's names.
+APIS, MALLS = "apis", "malls"
+CERTIFICATES = {APIS: "apis-tls", MALLS: "malls-tls"}
 GATEWAY_CLASS, GATEWAY_CONTROLLER = "balai", "gateway.envoyproxy.io/gatewayclass-controller"
 STORAGE_CLASS = "balai-encrypted"
 # What a tenant's group may do in its own namespace: run things, never change the walls.
@@ -67,11 +69,17 @@ class Foundation(pulumi.ComponentResource):
     Builds, all as children: the namespaces of the platform, the priority classes by category, the
     role that tenants' groups are bound to, the parameter object, the admission policies compiled
     from the rules, the network policies of the gateway's namespace (`front`: specs by name,
-    from `balai.flows.gateway_policies`), and the gateway for tenants' APIs once its name is known.
+    from `balai.flows.gateway_policies`), the gateway for malls at its `addresses`, and the one for
+    tenants' APIs once its name is known.
     """
 
     def __init__(
-        self, name: str, cluster: Cluster, front: dict[str, Any], opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        cluster: Cluster,
+        front: dict[str, Any],
+        addresses: Sequence[str],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("balai:cluster:Foundation", name, None, opts)
         system = self._namespace(f"{name}-system", admission.PARAMS_NAMESPACE, "system")
@@ -83,8 +91,10 @@ class Foundation(pulumi.ComponentResource):
                 spec=spec,
                 opts=self._child(gateway),
             )
+        gateways = {MALLS: malls_gateway(addresses)}
         if cluster.api_domain != "unknown":
-            self._apis(name, cluster.api_domain, gateway)
+            gateways[APIS] = apis_gateway(cluster.api_domain)
+        self._gateways(name, gateways, gateway)
         for category, value in PRIORITIES.items():
             k8s.scheduling.v1.PriorityClass(
                 f"{name}-priority-{category}",
@@ -121,7 +131,7 @@ class Foundation(pulumi.ComponentResource):
                 )
         self.register_outputs({"policies": sorted(policies)})
 
-    def _apis(self, name: str, domain: str, namespace: pulumi.Resource) -> None:
+    def _gateways(self, name: str, specs: dict[str, Any], namespace: pulumi.Resource) -> None:
         made = k8s.apiextensions.CustomResource(
             f"{name}-gateway-class",
             api_version="gateway.networking.k8s.io/v1",
@@ -130,14 +140,15 @@ class Foundation(pulumi.ComponentResource):
             spec={"controllerName": GATEWAY_CONTROLLER},
             opts=self._child(),
         )
-        k8s.apiextensions.CustomResource(
-            f"{name}-gateway-apis",
-            api_version="gateway.networking.k8s.io/v1",
-            kind="Gateway",
-            metadata={"name": APIS, "namespace": GATEWAY},
-            spec=apis_gateway(domain),
-            opts=self._child(namespace, made),
-        )
+        for label, spec in specs.items():
+            k8s.apiextensions.CustomResource(
+                f"{name}-gateway-{label}",
+                api_version="gateway.networking.k8s.io/v1",
+                kind="Gateway",
+                metadata={"name": label, "namespace": GATEWAY},
+                spec=spec,
+                opts=self._child(namespace, made),
+            )
 
     def _namespace(self, name: str, label: str, role: str) -> k8s.core.v1.Namespace:
         return k8s.core.v1.Namespace(
@@ -155,12 +166,24 @@ class Foundation(pulumi.ComponentResource):
 
 def apis_gateway(domain: str) -> dict[str, Any]:
     """Return the spec of the Gateway that tenants' services call each other's APIs through."""
-    listener = {
+    return {"gatewayClassName": GATEWAY_CLASS, "listeners": [_listener(domain, APIS_PORT, CERTIFICATES[APIS])]}
+
+
+def malls_gateway(addresses: Sequence[str]) -> dict[str, Any]:
+    """Return the spec of the Gateway that malls call services by their names at, under the addresses they ask."""
+    return {
+        "gatewayClassName": GATEWAY_CLASS,
+        "addresses": [{"type": "IPAddress", "value": address} for address in addresses],
+        "listeners": [_listener(f"*.{DOMAIN}", 443, CERTIFICATES[MALLS])],
+    }
+
+
+def _listener(host: str, port: int, certificate: str) -> dict[str, Any]:
+    return {
         "name": "https",
         "protocol": "HTTPS",
-        "port": APIS_PORT,
-        "hostname": domain,
-        "tls": {"mode": "Terminate", "certificateRefs": [{"name": APIS_CERTIFICATE}]},
+        "port": port,
+        "hostname": host,
+        "tls": {"mode": "Terminate", "certificateRefs": [{"name": certificate}]},
         "allowedRoutes": {"namespaces": {"from": "Same"}},
     }
-    return {"gatewayClassName": GATEWAY_CLASS, "listeners": [listener]}

@@ -17,7 +17,7 @@ from balai.components.public_service import front_of
 from balai.components.tenant_space import tenant_labels
 from balai.components.workloads import declare_copies, metadata_of
 from balai.models import Tenant
-from balai.models.service import Api
+from balai.models.service import Api, Web
 
 Json = dict[str, Any]
 ROUTES, LIMITS = "gateway.networking.k8s.io", "gateway.envoyproxy.io"
@@ -91,11 +91,11 @@ def route_of(tenant: Tenant, api: Api) -> Json:
     }
 
 
-def grant_of(api: Api) -> Json:
+def grant_of(service: Web | Api) -> Json:
     """Return the spec of a ReferenceGrant: routes of the gateway's namespace may lead to this Service alone."""
     return {
         "from": [{"group": ROUTES, "kind": "HTTPRoute", "namespace": GATEWAY}],
-        "to": [{"group": "", "kind": "Service", "name": api.name}],
+        "to": [{"group": "", "kind": "Service", "name": service.name}],
     }
 
 

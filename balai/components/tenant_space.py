@@ -28,7 +28,7 @@ class TenantSpaceArgs:
         reached: Pages and forms that its `reaches` name, with their ports, by the other tenant's name.
         reached_by: For each of its own, the tenants that need it.
         calls: Whether its `reaches` name an API, which is called through the gateway alone.
-        named: Own services that flows let malls begin with.
+        callers: Own services that flows let malls begin with, and the networks that may.
         stores: Network policies of its data stores, by name, where they are on this cluster.
     """
 
@@ -37,7 +37,7 @@ class TenantSpaceArgs:
     reached: dict[str, dict[str, int]]
     reached_by: dict[str, list[str]]
     calls: bool
-    named: frozenset[str]
+    callers: dict[str, list[str]]
     stores: dict[str, Json]
 
     def __post_init__(self) -> None:
@@ -190,7 +190,7 @@ def network_policies(args: TenantSpaceArgs) -> dict[str, Json]:
 
 
 def _behind_gateway(args: TenantSpaceArgs) -> list[Web | Api]:
-    return [s for s in args.tenant.answering if s.public or s.name in args.named or isinstance(s, Api)]
+    return [s for s in args.tenant.answering if s.public or s.name in args.callers or isinstance(s, Api)]
 
 
 def _into(service: Web | Api, begin: list[Json]) -> Json:

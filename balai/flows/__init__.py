@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from balai.flows.compiled import Rule, compile_for, networks_of
-from balai.flows.services import DOMAIN, allow_list, gateway_policies, host_of, named
+from balai.flows.services import DOMAIN, allow_list, callers, gateway_policies, host_of, named
 from balai.flows.simulate import Verdict, may
 from balai.flows.stores import store_policies
 
@@ -12,6 +12,7 @@ __all__ = [
     "Rule",
     "Verdict",
     "allow_list",
+    "callers",
     "compile_for",
     "gateway_policies",
     "host_of",

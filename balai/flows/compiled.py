@@ -121,7 +121,7 @@ def _rules(kind: Kind, flow: Flow, port: str, source: End, to: End, plan: MallPl
             flow=flow.name,
             chain=chain,
             family=family,
-            sources=tuple(n for n in _begins_with(source, plan) if n.version == family),
+            sources=tuple(n for n in begins_with(source, plan) if n.version == family),
             destinations=() if chain == "input" else tuple(n for n in networks_of(to, plan) if n.version == family),
             outside="source" if source == "internet" else "destination" if to == "internet" else "",
             gated=chain == "forward" and source == "offices",
@@ -130,7 +130,7 @@ def _rules(kind: Kind, flow: Flow, port: str, source: End, to: End, plan: MallPl
         )
 
 
-def _begins_with(end: End, plan: MallPlan) -> list[Network]:
+def begins_with(end: End, plan: MallPlan) -> list[Network]:
     """Return where an end's packets come from: the router has no network of its own, and an address in each zone."""
     if end == "router":
         zones: list[Network] = [*plan.zones.values(), *plan.zones_v6.values()]

@@ -1,16 +1,18 @@
 """
 Flows to services of tenants: the names that they are called by, a kiosk's allow-list, and NetworkPolicies.
 
-A firewall sees a data centre's gateway and port 443. Which service is behind it is decided by the name:
-in a kiosk by its browser, in a cluster by what the gateway may pass on to which tenant.
+A firewall sees a data centre's gateway and port 443. Which service is behind it is decided by the name: in a kiosk
+by its browser; at the gateway by the networks that may begin with that name; in a cluster by what the gateway may
+pass on to which tenant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from balai.flows.compiled import Network, collapsed
+from balai import addressing
+from balai.flows.compiled import Network, begins_with, collapsed
 from balai.models.flow import End, Flow
 
 Json = dict[str, Any]
@@ -33,6 +35,21 @@ def host_of(service: str) -> str:
 def named(flows: Iterable[Flow]) -> list[str]:
     """Return the services that flows name, each once, in order."""
     return sorted({service for flow in flows for service in flow.services})
+
+
+def callers(service: str, flows: Iterable[Flow], malls: Iterable[tuple[Collection[str], int]]) -> list[Network]:
+    """
+    Return the networks that may begin with a service, as few as they can be.
+
+    `malls` are the regions and the index in the ledger of each mall that has a way to the data centre.
+    """
+    meant = [flow for flow in flows if service in flow.services]
+    return collapsed(
+        network
+        for regions, index in malls
+        for end in {end for flow in meant if flow.holds_in(regions) for end in flow.sources}
+        for network in begins_with(end, addressing.mall(index))
+    )
 
 
 def allow_list(flows: Iterable[Flow], end: End) -> list[str]:
@@ -59,8 +76,9 @@ def gateway_policies(flows: Sequence[Flow], malls: Iterable[Network], edge: Iter
     """
     Return the specs of the NetworkPolicies of a gateway's namespace, by name; the way on to a tenant is the tenant's.
 
-    Malls come over the overlay with their own addresses, to the ports of flows that name services; which zone of a mall
-    may begin was decided by the mall's router. Citizens come through the data centre's edge, never directly.
+    Malls come over the overlay with their own addresses, to the ports of flows that name services; which of them may
+    begin with which service is said where its name is served (`callers`). Citizens come through the data centre's edge,
+    never directly.
     """
     ports = sorted({int(p.removeprefix("tcp/")) for f in flows for p in f.ports if f.services and p.startswith("tcp/")})
     policies: dict[str, Json] = {

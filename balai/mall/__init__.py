@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from balai.mall.links import Link, links_of
 from balai.mall.services import (
-    PORTAL,
     RESOLVER,
     TIME,
     asking,
@@ -19,7 +18,6 @@ from balai.mall.services import (
 )
 
 __all__ = [
-    "PORTAL",
     "RESOLVER",
     "TIME",
     "Link",

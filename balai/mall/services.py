@@ -13,7 +13,7 @@ from balai.models.enrolment import LAST_NUMBER
 from balai.sites import Machine, SiteView
 
 # Host numbers in a data centre's network of gateways.
-RESOLVER, TIME, PORTAL = 53, 123, 10
+RESOLVER, TIME = 53, 123
 OVERLAY_PORT = 51820
 # Seconds: a visitor's place is free again soon, a kiosk keeps its own through a long power cut.
 SHORT_LEASE, LONG_LEASE = 3600, 14 * 86400

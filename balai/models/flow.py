@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -81,6 +82,10 @@ class Flow(Model):
     why: Text
     when_dark: Literal["refuse", "local", "store"]
     intake: Intake | None = None
+
+    def holds_in(self, regions: Collection[str]) -> bool:
+        """Tell whether it is a flow of a mall of these regions."""
+        return not self.regions or not set(self.regions).isdisjoint(regions)
 
     @model_validator(mode="after")
     def _services_are_in_data_centres(self) -> Flow:

@@ -16,7 +16,7 @@ from lab import crds
 
 pytestmark = pytest.mark.lab
 
-KINDS = {"Cluster", "ScheduledBackup", "HTTPRoute", "ReferenceGrant", "BackendTrafficPolicy"}
+KINDS = {"Cluster", "ScheduledBackup", "HTTPRoute", "ReferenceGrant", "BackendTrafficPolicy", "SecurityPolicy"}
 STRICT = "fieldManager=kinds&force=true&dryRun=All&fieldValidation=Strict"
 Json = dict[str, Any]
 
@@ -57,6 +57,11 @@ def test_everything_that_tenants_declare_keeps_to_its_operator_s_definition(api:
         ("Cluster", "instnces", 2),
         ("ScheduledBackup", "method", "tape"),
         ("HTTPRoute", "hostnames", ["http://x"]),
+        (
+            "SecurityPolicy",
+            "authorization",
+            {"rules": [{"action": "Allow", "principal": {"clientCIDRs": ["10.64.2"]}}]},
+        ),
         ("BackendTrafficPolicy", "rateLimit", {"local": {"rules": [{"limit": {"requests": 1, "unit": "Fortnight"}}]}}),
     ],
 )

@@ -1,20 +1,31 @@
-"""Every public service of the country's list, from the mall: it opens for each end that its flows name, as itself."""
+"""
+Every public service of the country's list, from the mall: it opens for each end that its flows name, as itself, and is
+refused to every other.
+"""
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
+from balai import addressing
 from balai.estate import load_estate
 from balai.flows import host_of
-from lab import gateway, machines, state
+from lab import control_plane, gateway, machines, network, state
 
 pytestmark = [pytest.mark.lab, pytest.mark.mall]
 
 VIEW = machines.site()
-TENANTS = load_estate().tenants
+ESTATE = load_estate()
+TENANTS = ESTATE.tenants
 HOSTS = {host.short: host for host in machines.hosts()} | {host.name: host for host in machines.visitors()}
 WHO = {"kiosks": "kiosk-1", "displays": "display-1", "servers": "server-1", "offices": "office-1"}
 OPEN = sorted({(source, service) for flow in VIEW.flows for service in flow.services for source in flow.sources})
+
+
+CLOSED = sorted((end, service) for end in WHO for service in {s for _, s in OPEN} if (end, service) not in OPEN)
+ELSEWHERE = addressing.mall(addressing.LAST_MALL)  # of no mall that is declared
 
 
 def ask(source: str, service: str) -> str:
@@ -47,6 +58,46 @@ def test_a_service_opens_for_whom_a_flow_names(source: str, service: str) -> Non
 
     assert said
     assert title in said
+
+
+@pytest.mark.parametrize(("source", "service"), CLOSED)
+def test_a_service_is_refused_to_whom_no_flow_names_though_the_firewall_lets_the_gateway_be_asked(
+    source: str, service: str
+) -> None:
+    said = ""
+    for _ in range(20):
+        if said := ask(source, service):
+            break
+
+    assert said.endswith("403")
+    assert TENANTS[service.partition("/")[0]].title not in said
+
+
+@pytest.mark.parametrize(
+    ("mall", "service", "status"),
+    [
+        ("mpp-banyuwangi", "pajak-banyuwangi/web", "200"),
+        ("mpp-bandung", "pajak-banyuwangi/web", "403"),
+        ("mpp-bandung", "hukum/web", "200"),
+        ("", "hukum/web", "403"),
+    ],
+)
+def test_a_region_s_service_is_refused_to_the_kiosks_of_another_s_mall(mall: str, service: str, status: str) -> None:
+    """Another mall has no router here: its kiosk is an address that asks from beside the gateway."""
+    plan = addressing.mall(ESTATE.ledger[mall]) if mall else ELSEWHERE
+    kiosk = plan.zones[addressing.Zone.KIOSKS][99]
+    network.ip("addr", "add", f"{kiosk}/32", "dev", "lo", netns=control_plane.NETNS)
+    try:
+        argv = ["curl", "-sS", "--max-time", "8", "--interface", str(kiosk), "--cacert", str(state.PKI / "gateway.crt")]
+        where = ["--connect-to", f"::{control_plane.PLAN.gateways[addressing.PORTAL]}:443", "-o", "/dev/null"]
+        words = [*argv, *where, "-w", "%{http_code}", f"https://{host_of(service)}/"]
+        done = subprocess.run(
+            ["nsenter", f"--net=/run/netns/{control_plane.NETNS}", *words], capture_output=True, text=True, check=True
+        )
+    finally:
+        network.ip("addr", "del", f"{kiosk}/32", "dev", "lo", netns=control_plane.NETNS)
+
+    assert done.stdout == status
 
 
 def test_every_service_that_the_country_named_is_open_to_somebody_in_a_mall() -> None:

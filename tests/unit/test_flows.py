@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from balai import addressing
-from balai.flows import Rule, compile_for, may, networks_of
+from balai.estate import load_estate
+from balai.flows import Rule, callers, compile_for, may, named, networks_of
 from balai.flows.compiled import PRIVATE
 from balai.flows.simulate import end_of
 from balai.models.flow import ENDS, End, Flow
@@ -192,3 +193,18 @@ def test_a_tenant_calls_an_api_at_the_gateway_s_port_and_nothing_that_answers_no
     balai, words: list[str], code: int
 ) -> None:
     assert balai("flows", "may", *words).returncode == code
+
+
+def test_a_service_is_served_to_the_networks_of_whoever_may_begin_with_it_and_to_no_others() -> None:
+    estate = load_estate()
+    malls = [(site.regions, estate.ledger[name]) for name, site in estate.sites.items()]
+    opened = {service: set(callers(service, estate.flows, malls)) for service in named(estate.flows)}
+    views = [load_site(INVENTORIES / "sites" / f"{name}.yml") for name in ("mpp-banyuwangi", "mpp-bandung")]
+
+    for view in views:
+        for service, networks in opened.items():
+            for end in ENDS:
+                for network in networks_of(end, view.plan) if end not in ("data-centre", "guests") else ():
+                    served = any(network.subnet_of(n) for n in networks if n.version == network.version)
+                    assert served == may(view.flows, end, "data-centre", "tcp/443", service).permitted, (end, service)
+    assert callers("hukum/web", estate.flows, []) == []

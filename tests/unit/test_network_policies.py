@@ -133,11 +133,11 @@ def test_a_service_that_is_neither_public_nor_named_is_closed_to_the_gateway() -
         update={"services": [s.model_copy(update={"public": False}) for s in TENANTS[0].answering]}
     )
     args = _space_args(ESTATE, CLUSTER, tenant)
-    closed = network_policies(type(args)(**{**vars(args), "named": frozenset()}))
+    closed = network_policies(type(args)(**{**vars(args), "callers": {}}))
     service = tenant.services[0]
     pod = {APP_NAME: service.name}
 
-    assert args.named, "or this says nothing"
+    assert args.callers, "or this says nothing"
     assert passes(network_policies(args), "Ingress", {NAMESPACE_NAME: GATEWAY}, service.port, pod)
     assert not passes(closed, "Ingress", {NAMESPACE_NAME: GATEWAY}, service.port, pod)
 

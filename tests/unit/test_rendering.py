@@ -107,16 +107,38 @@ def test_every_kind_of_service_is_rendered_somewhere_and_so_is_judged(rendered: 
     assert {"CronJob", "HorizontalPodAutoscaler", "PodDisruptionBudget"} <= kinds
     assert {"Cluster", "ScheduledBackup"} <= kinds, "a database and its copies"
     assert {"HTTPRoute", "BackendTrafficPolicy", "ReferenceGrant"} <= kinds, "an API behind the gateway"
+    assert "SecurityPolicy" in kinds, "a page for malls"
 
 
-def test_a_route_and_its_limit_stand_where_no_tenant_changes_anything(rendered: Path) -> None:
+def test_routes_and_what_bounds_them_stand_where_no_tenant_changes_anything(rendered: Path) -> None:
     found = objects(rendered / "clusters/cikarang/tenants/kependudukan.yml")
-    at = {item["kind"]: item["metadata"] for item in found}
-    (grant,) = [item for item in found if item["kind"] == "ReferenceGrant"]
+    bounds = {"HTTPRoute", "BackendTrafficPolicy", "SecurityPolicy"}
+    grants = [item for item in found if item["kind"] == "ReferenceGrant"]
 
-    assert {at[kind]["namespace"] for kind in ("HTTPRoute", "BackendTrafficPolicy")} == {"balai-gateway"}
-    assert at["ReferenceGrant"]["namespace"] == "tenant-kependudukan"
-    assert grant["spec"]["to"] == [{"group": "", "kind": "Service", "name": "verifikasi"}], "and to no other Service"
+    assert {item["kind"] for item in found if item["metadata"].get("namespace") == "balai-gateway"} >= bounds
+    assert {item["metadata"]["namespace"] for item in found if item["kind"] in bounds} == {"balai-gateway"}
+    assert {grant["metadata"]["namespace"] for grant in grants} == {"tenant-kependudukan"}
+    led_to = {grant["metadata"]["name"]: [to["name"] for to in grant["spec"]["to"]] for grant in grants}
+    assert led_to == {"verifikasi": ["verifikasi"], "web-malls": ["web"]}, "each to one Service"
+
+
+def test_a_page_that_malls_open_is_closed_to_all_but_the_networks_of_its_flows(rendered: Path) -> None:
+    def callers(tenant: str, route: str) -> list[str]:
+        found = objects(rendered / f"clusters/cikarang/tenants/{tenant}.yml")
+        (said,) = [
+            item["spec"] for item in found if item["kind"] == "SecurityPolicy" and item["metadata"]["name"] == route
+        ]
+        assert said["targetRefs"] == [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": route}]
+        assert said["authorization"]["defaultAction"] == "Deny"
+        (rule,) = said["authorization"]["rules"]
+        assert rule["action"] == "Allow"
+        return rule["principal"]["clientCIDRs"]
+
+    # Banyuwangi's kiosks and the second half of its network, where the offices are.
+    assert {"10.64.2.0/24", "10.64.8.0/21"} <= set(callers("pajak-banyuwangi", "pajak-banyuwangi-web-malls"))
+    assert all(n.startswith(("10.64.", "fd")) for n in callers("pajak-banyuwangi", "pajak-banyuwangi-web-malls"))
+    assert "10.64.2.0/24" not in callers("kependudukan", "kependudukan-web-malls"), "kiosks do not open the registry"
+    assert len(callers("hukum", "hukum-web-malls")) > len(ESTATE.sites)
 
 
 def test_a_tenant_s_own_files_are_rendered_with_the_rest(balai, inventories: Path, tmp_path: Path) -> None:
