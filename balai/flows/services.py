@@ -9,6 +9,7 @@ pass on to which tenant.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from balai import addressing
@@ -47,9 +48,14 @@ def callers(service: str, flows: Iterable[Flow], malls: Iterable[tuple[Collectio
     return collapsed(
         network
         for regions, index in malls
-        for end in {end for flow in meant if flow.holds_in(regions) for end in flow.sources}
-        for network in begins_with(end, addressing.mall(index))
+        for network in _networks(index, frozenset(e for f in meant if f.holds_in(regions) for e in f.sources))
     )
+
+
+@cache
+def _networks(index: int, ends: frozenset[End]) -> list[Network]:
+    plan = addressing.mall(index)
+    return collapsed(network for end in ends for network in begins_with(end, plan))
 
 
 def allow_list(flows: Iterable[Flow], end: End) -> list[str]:
