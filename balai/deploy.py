@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,44 +86,42 @@ def remarks(estate: Estate, cluster: str) -> list[str]:
     return [words for words in found if words]
 
 
-def made() -> set[str]:
+def stacks_there() -> dict[str, int]:
     """
-    Return the stacks that hold something.
+    Return the stacks that Pulumi's backend knows, with how many resources each holds.
 
     Raises:
         EnvironmentFault: Pulumi, its backend or its passphrase is missing, or the backend does not answer.
     """
+    _require_settings()
     from pulumi import automation
 
-    _require_settings()
+    from balai import engine
+
     try:
-        stacks = automation.LocalWorkspace(work_dir=str(ROOT)).list_stacks()
+        return engine.listing(ROOT)
     except automation.CommandError as error:
         raise EnvironmentFault(_readable(str(error))) from None
-    return {stack.name.rpartition("/")[2] for stack in stacks if stack.resource_count}
 
 
-def abandoned(estate: Estate, cluster: str) -> list[StackResult]:
+def abandoned(estate: Estate, cluster: str, there: Mapping[str, int]) -> list[StackResult]:
     """
     Return the stacks of tenants on a cluster that no file declares any more, each as a failure that says what to do.
 
     They are only looked at: a file that is gone is no order to delete what citizens use.
     """
     declared = {f"tenant.{cluster}.{tenant.name}" for tenant in estate.tenants_of(cluster)}
-    try:
-        left = made() - declared
-    except EnvironmentFault as error:  # what was done meanwhile is still to be told
-        return [StackResult(stack=f"tenant.{cluster}.*", changes={}, seconds=0, error=str(error))]
     return [
         StackResult(stack=name, changes={}, seconds=0, error=say("stack_abandoned", tenant=name.rpartition(".")[2]))
-        for name in sorted(left)
-        if name.startswith(f"tenant.{cluster}.")
+        for name, resources in sorted(there.items())
+        if resources and name.startswith(f"tenant.{cluster}.") and name not in declared
     ]
 
 
 def deploy(
     estate: Estate,
     layers: list[list[str]],
+    there: Collection[str],
     action: Action = "up",
     on_result: Callable[[StackResult], None] = lambda _: None,
 ) -> list[StackResult]:
@@ -134,6 +132,7 @@ def deploy(
         estate: What is declared.
         layers: Names of the stacks; a layer begins when the one before it has ended. A stack whose ground failed is
             not tried.
+        there: Stacks that the backend knows; the others are made.
         action: What to do with each.
         on_result: Called with each result as it comes.
 
@@ -143,6 +142,7 @@ def deploy(
     _require_settings()
     _import_all()
     _remove_torn_sidecars()
+    run = _runner(estate, there, action)
     results: list[StackResult] = []
     failed: set[str] = set()
 
@@ -151,7 +151,7 @@ def deploy(
         # A preview goes on: it shows everything that is wrong, and changes nothing.
         if action == "up" and below in failed:
             return StackResult(stack=name, changes={}, seconds=0, error=say("stack_waits", ground=below))
-        return _run(estate, name, action)
+        return run(name)
 
     for layer in layers:
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
@@ -164,19 +164,22 @@ def deploy(
     return results
 
 
-def _run(estate: Estate, name: str, action: Action) -> StackResult:
+def _runner(estate: Estate, there: Collection[str], action: Action) -> Callable[[str], StackResult]:
     from pulumi import automation
 
+    command = automation.PulumiCommand()
+    return lambda name: _run(estate, name, action, command, new=name not in there)
+
+
+def _run(estate: Estate, name: str, action: Action, command: Any, *, new: bool) -> StackResult:
+    from pulumi import automation
+
+    from balai import engine
     from stacks.layers import program
 
     began = time.monotonic()
     try:
-        stack = automation.create_or_select_stack(
-            stack_name=name,
-            project_name=PROJECT,
-            program=lambda: program(name, estate),
-            opts=automation.LocalWorkspaceOptions(work_dir=str(ROOT)),
-        )
+        stack = engine.opened(ROOT, name, lambda: program(name, estate), command, new=new)
         interrupted = _forget_dead_lock(stack, name)
         if action == "preview":
             changes = dict(stack.preview(refresh=True, on_output=_silent).change_summary)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import time
+from zoneinfo import ZoneInfo
 
 from balai.errors import EnvironmentFault
+from balai.mall.screens import screen_of
+from balai.onsite.screen import opens
 from lab import machines, state
 
 PICTURES = state.ROOT / "screens"
@@ -48,6 +52,8 @@ def show() -> str:
     """
     Draw a number at the kiosk, call it from its counter, open the portal; keep a picture of each panel.
 
+    Outside the mall's opening hours the kiosk offers nothing: the picture of its page is all there is.
+
     Raises:
         EnvironmentFault: A panel shows the same after a step as before it.
     """
@@ -57,6 +63,9 @@ def show() -> str:
     machines.inside(kiosk, "systemctl", "restart", "kiosk")
     before = picture(display)
     kept = {"kiosk-home": _changed(kiosk, b"")}
+    if opening := _opening(kiosk):
+        _keep(kept)
+        return f"the mall is closed until {opening:%A %H:%M}; kiosk-home in {PICTURES}"
     press(kiosk, "Tab", "Tab", "Tab", "Tab", "Return")
     drawing = _changed(kiosk, kept["kiosk-home"])
     if counters:
@@ -68,10 +77,22 @@ def show() -> str:
     _changed(kiosk, kept.get("kiosk-number", drawing))
     press(kiosk, "shift+Tab", "Return")
     kept["kiosk-portal"] = _changed(kiosk, kept["kiosk-home"])
-    PICTURES.mkdir(exist_ok=True)
-    for name, content in kept.items():
-        (PICTURES / f"{name}.png").write_bytes(content)
+    _keep(kept)
     return f"{', '.join(kept)} in {PICTURES}"
+
+
+def _opening(kiosk: machines.Host) -> datetime.datetime | None:
+    """Return when the mall opens if it is closed, as its kiosk says."""
+    view = machines.site()
+    (machine,) = [machine for machine in view.machines if machine.name == kiosk.name]
+    settings = screen_of(machine, view)
+    return opens(settings, datetime.datetime.now(ZoneInfo(settings["timezone"])))
+
+
+def _keep(pictures: dict[str, bytes]) -> None:
+    PICTURES.mkdir(exist_ok=True)
+    for name, content in pictures.items():
+        (PICTURES / f"{name}.png").write_bytes(content)
 
 
 def _changed(host: machines.Host, before: bytes) -> bytes:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from balai.deploy import Action, StackResult, abandoned, deploy, ground_of, layers_of, made, remarks
+from balai.deploy import Action, StackResult, abandoned, deploy, ground_of, layers_of, remarks, stacks_there
 from balai.errors import BalaiError
 from balai.estate import Estate, load_estate
 from balai.fleet.touch import touch
@@ -34,13 +34,14 @@ def _run(
     if not clusters and not data_centres:
         clusters, data_centres = tuple(estate.clusters), tuple(estate.data_centres)
     layers = layers_of(estate, data_centres, clusters)
+    there = stacks_there()
     if tenants:
         wanted = {f"tenant.{cluster}.{name}" for cluster in clusters for name in tenants}
         if unknown := wanted - set(layers[-1]):
             raise click.BadParameter(
                 f"there is no stack {', '.join(sorted(unknown))}; choose from {', '.join(layers[-1])}"
             )
-        ground = {ground_of(estate, stack) for stack in wanted} - made()
+        ground = {ground_of(estate, stack) for stack in wanted} - {name for name in there if there[name]}
         layers = [layer for layer in (sorted(ground), sorted(wanted)) if layer]
     with _progress() as progress:
         task = progress.add_task(action, total=sum(map(len, layers)))
@@ -49,9 +50,9 @@ def _run(
             progress.update(task, advance=1, description=result.stack)
 
         with _watching(progress, estate, data_centres if action == "up" else ()):
-            results = deploy(estate, layers, action, tell)
+            results = deploy(estate, layers, there, action, tell)
         for cluster in clusters if not tenants else ():
-            results += abandoned(estate, cluster)
+            results += abandoned(estate, cluster, there)
     for words in dict.fromkeys(words for cluster in clusters for words in remarks(estate, cluster)):
         click.echo(words, err=True)
     reach = touch(estate, [r.stack for r in results if r.changed]) if action == "preview" else None
