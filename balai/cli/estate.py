@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from balai.errors import shown
-from balai.estate import load_estate
+from balai.estate import Estate, load_estate
 from balai.sites import INVENTORIES
 from balai.text import say
 
@@ -34,14 +34,16 @@ def schemas(root: Path) -> None:
 @_root
 def validate(root: Path) -> int:
     """Check every file of the inventories and every name that one uses of another."""
-    estate = load_estate(root)
-    click.echo(
-        say(
-            "validate_clean",
-            sites=len(estate.sites),
-            tenants=len(estate.tenants),
-            clusters=len(estate.clusters),
-            regions=len(estate.regions),
-        )
-    )
+    click.echo(clean(load_estate(root)))
     return 0
+
+
+def clean(estate: Estate) -> str:
+    """Return what is said of an estate in which nothing is wrong."""
+    return say(
+        "validate_clean",
+        sites=len(estate.sites),
+        tenants=len(estate.tenants),
+        clusters=len(estate.clusters),
+        regions=len(estate.regions),
+    )

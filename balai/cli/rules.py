@@ -28,15 +28,29 @@ FORMATS = ("text", "json", "sarif", "junit")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="How to say it; text by default.")
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 def check(paths: tuple[str, ...], category: Category | None, cluster: str | None, form: str) -> int:
-    """Judge manifests (files, folders, or - for standard input). Exit 1 when a rule denies."""
+    """
+    Judge manifests (files, folders, or - for standard input). Exit 1 when a rule denies.
+
+    Inventories are validated, and what their tenants bring as files is judged.
+    """
     import gc
 
+    from balai.cli.estate import clean
+    from balai.estate import load_estate
     from balai.rules import files, formats
 
     gc.disable()  # nothing here refers in circles, and the collector takes half of the time of a large file
-    texts = _texts(paths)
-    if not texts:
+    inventories = [Path(path) for path in paths if (Path(path) / "addresses.csv").is_file()]
+    manifests = [path for path in paths if Path(path) not in inventories]
+    for root in inventories:
+        estate = load_estate(root)
+        click.echo(clean(estate), err=form != "text")
+        manifests += [str(root / name) for tenant in estate.tenants.values() for name in tenant.manifests]
+    texts = _texts(tuple(manifests))
+    if not texts and not inventories:
         raise click.UsageError("there is no .yml, .yaml or .json file to judge")
+    if not texts and form == "text":
+        return 0
     verdict = files.judge(texts, category, _given(cluster))
     if form == "text":
         click.echo("\n".join(formats.as_text(verdict)))

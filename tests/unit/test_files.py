@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -283,3 +284,23 @@ def test_a_folder_without_manifests_is_no_pass(balai, tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert "no .yml, .yaml or .json file" in done.stderr
+
+
+def test_inventories_are_validated_and_what_their_tenants_bring_is_judged(balai, root: Path, tmp_path: Path) -> None:
+    inventories = tmp_path / "inventories"
+    shutil.copytree(root / "inventories", inventories)
+
+    assert balai("check", str(inventories)).returncode == 0
+    assert json.loads(balai("check", str(inventories), "--json").stdout)["objects"] == 0
+
+    (inventories / "pod.yml").write_text(BAD)
+    tenant = inventories / "tenants/hukum.yml"
+    tenant.write_text(tenant.read_text() + "manifests: [pod.yml]\n")
+    judged = balai("check", str(inventories))
+    assert judged.returncode == 1
+    assert "[no_host_namespaces]" in judged.stdout
+
+    tenant.write_text(tenant.read_text().replace("owner: ", "owner: nobody-"))
+    wrong = balai("check", str(inventories))
+    assert wrong.returncode == 2
+    assert "tenants/hukum.yml" in wrong.stderr
