@@ -113,3 +113,20 @@ def test_a_certificate_is_for_the_name_that_the_run_says_and_not_for_the_one_tha
     assert "TLS Web Client Authentication" in said
     subprocess.run(["openssl", "verify", "-trusted", tmp_path / "authority.crt", made], check=True, capture_output=True)
     assert (tmp_path / "private/balai-log-authority.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_bound_is_kept_in_each_machine_s_folder_and_with_none_there_is_nothing_to_do(tmp_path: Path) -> None:
+    place, bin_ = tmp_path / "remote", tmp_path / "bin"
+    place.mkdir()
+    bin_.mkdir()
+    (bin_ / "journalctl").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    (bin_ / "journalctl").chmod(0o755)
+    unit = rendered("log_receive/templates/bound.service.j2", log_receive_mib=512,
+                    **{"__log_receive_place": place, "__log_receive_open": 128})  # fmt: skip
+    (script,) = re.findall(r"^ExecStart=/bin/sh -c '(.*)'$", unit.replace("$$", "$"), flags=re.MULTILINE)
+
+    for machine in ("", "kiosk-1"):
+        (place / machine).mkdir(exist_ok=True)
+        subprocess.run(["sh", "-c", script], check=True, env={"PATH": f"{bin_}:/usr/bin:/bin"})
+
+    assert (tmp_path / "asked").read_text() == f"-q --directory={place}/kiosk-1/ --vacuum-size=384M\n"
