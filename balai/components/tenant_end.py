@@ -10,7 +10,7 @@ from balai.components.data_store import DATABASE
 from balai.components.gate import NAMESPACE, gate
 from balai.estate import Estate
 from balai.fleet import erasure, gates
-from balai.fleet.approvals import approved
+from balai.fleet.approvals import deletions
 from balai.models import Cluster, Tenant
 from balai.text import say
 
@@ -28,8 +28,8 @@ def tenant_gate(estate: Estate, tenant: Tenant, stack: str) -> None:
         if goes == NAMESPACE:
             return erasure.refusals(estate, tenant, stack)
         why = gates.refusals(estate, stack)
-        if goes == DATABASE and "deletion" not in approved(stack, datetime.datetime.now(datetime.UTC)):
-            why.append(say("store_unapproved", tenant=tenant.name, stack=stack))
+        if goes == DATABASE and not deletions(stack, tenant.owner, datetime.datetime.now(datetime.UTC)):
+            why.append(say("store_unapproved", tenant=tenant.name, stack=stack, owner=tenant.owner))
         return why
 
     gate(ask)

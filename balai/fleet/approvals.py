@@ -6,6 +6,8 @@ One folder an approval below `policies/approvals`: `approval.yml`, and beside it
     ssh-keygen -Y sign -n balai-approval -f KEY approval.yml && mv approval.yml.sig SIGNER.sig
 
 and checked against `allowed_signers` in the folder above, in which a key is one person's: people are counted, no names.
+Where data of a tenant goes for good, one of them signs for its owner, with `-n balai-approval-OWNER`: in which role a
+key may sign is written beside it (`namespaces=`).
 One that has ended allows nothing, so its signatures are asked for no more: whoever left may have signed it.
 """
 
@@ -17,11 +19,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from balai import yamlfile
 from balai.errors import DataError, Problem, shown
-from balai.models.base import Date, Model, Text, load
+from balai.models.base import Date, Model, Name, Text, load
 from balai.reading import wrong
 from balai.rules.exceptions import WIB, signers
 from balai.yamlfile import Document
@@ -39,15 +41,28 @@ class Approval(Model):
 
     Attributes:
         allows: A change in a freeze or outside the cluster's windows, or the deletion of a cluster, tenant or database.
+        owner: The agency that a deletion of a tenant's is signed for too; it must be the tenant's.
         expires: Last day on which it holds; it ends at midnight in Jakarta.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{2,60}$")]
     stack: Annotated[str, StringConstraints(pattern=r"^(fleet|foundation|tenant)(\.[a-z0-9-]+){1,2}$")]
     allows: list[What] = Field(min_length=1)
+    owner: Name | None = None
     reason: Text
     requested: Date
     expires: Date
+
+    @model_validator(mode="after")
+    def _names_whose_data_goes(self) -> Approval:
+        if (self.owner is not None) != ("deletion" in self.allows and self.stack.startswith("tenant.")):
+            raise ValueError("owner stands where a tenant's deletion is allowed, and only there")
+        return self
+
+
+def role_of(owner: str) -> str:
+    """Return the purpose that somebody signs with for an agency."""
+    return f"{NAMESPACE}-{owner}"
 
 
 def load_approvals(
@@ -80,14 +95,21 @@ def load_approvals(
 
 
 def approved(stack: str, now: datetime.datetime, approvals: tuple[Approval, ...] | None = None) -> frozenset[str]:
-    """Return what people have allowed for a stack at a time."""
+    """Return what people have allowed for a stack at a time; whose data a deletion takes is `deletions`' to ask."""
     given = load_approvals(FOLDER, stack, now) if approvals is None else approvals
     return frozenset(what for approval in given if _holds(approval, stack, now) for what in approval.allows)
 
 
-def holding(stack: str, what: What, now: datetime.datetime, folder: Path) -> list[Approval]:
-    """Return the approvals of a folder that allow something for a stack at a time."""
-    return [a for a in load_approvals(folder, stack, now) if what in a.allows and _holds(a, stack, now)]
+def deletions(stack: str, owner: str, now: datetime.datetime) -> list[Approval]:
+    """Return the approvals by which what a tenant's owner has in a stack may be deleted at a time."""
+    given = load_approvals(FOLDER, stack, now)
+    return [a for a in given if "deletion" in a.allows and a.owner == owner and _holds(a, stack, now)]
+
+
+def signed_by(approval: Approval, path: Path) -> dict[str, list[str]]:
+    """Return who has signed an approval's file, by role: for the platform, and for the owner."""
+    roles = [NAMESPACE, *([role_of(approval.owner)] if approval.owner else [])]
+    return {role: signers(path, role) for role in roles}
 
 
 def _holds(approval: Approval, stack: str, now: datetime.datetime) -> bool:
@@ -103,10 +125,17 @@ def _wrong(approval: Approval, path: Path, document: Document, today: str) -> li
     if not 0 <= (end - start).days <= DAYS:
         bound = f"should be at most {DAYS} days after `requested`"
         found.append(wrong(document, ("expires",), approval.expires, bound, "Choose an earlier day."))
-    if approval.expires >= today and len(signed := signers(path, NAMESPACE)) < PEOPLE:
+    if approval.expires < today:
+        return found
+    signed = signed_by(approval, path)
+    people = sorted(name for names in signed.values() for name in names)
+    fix = "Sign the file as docs/clusters.md shows; a change after signing voids it."
+    if len(people) < PEOPLE:
         bound = f"needs the signatures of {PEOPLE} people in allowed_signers, and has those of: "
-        fix = "Sign the file as docs/clusters.md shows; a change after signing voids it."
-        found.append(wrong(document, ("id",), approval.id, bound + (", ".join(signed) or "nobody"), fix))
+        found.append(wrong(document, ("id",), approval.id, bound + (", ".join(people) or "nobody"), fix))
+    elif missing := [role for role, names in signed.items() if not names]:
+        bound = f"needs a signature of each role, and none was made with -n {missing[0]}"
+        found.append(wrong(document, ("id",), approval.id, bound, fix))
     return found
 
 

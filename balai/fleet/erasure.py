@@ -25,7 +25,7 @@ from balai.kube import ApiError, group_path
 from balai.kube import Cluster as Api
 from balai.models import Cluster, Tenant
 from balai.models.lifecycle import Decommissioning, Erased, Escrow
-from balai.rules.exceptions import WIB, signers
+from balai.rules.exceptions import WIB
 from balai.text import LANGUAGES, say
 
 Json = dict[str, Any]
@@ -63,8 +63,8 @@ def refusals(estate: Estate, tenant: Tenant, stack: str, now: datetime.datetime 
     own = {f"{tenant.name}/{service.name}" for service in tenant.services}
     if called := sorted(own & {service for flow in estate.flows for service in flow.services}):
         found.append(say("end_called", services=", ".join(called)))
-    if not approvals.holding(stack, "deletion", now, approvals.FOLDER):
-        found.append(say("end_unapproved", tenant=tenant.name, stack=stack))
+    if not approvals.deletions(stack, tenant.owner, now):
+        found.append(say("end_unapproved", tenant=tenant.name, stack=stack, owner=tenant.owner))
     return found
 
 
@@ -118,7 +118,7 @@ class Erasure:
         export = {"file": path.name, "sha256": _sha256(sealed), "made": _stamp(now), "objects": len(objects)}
         record["exports"].append(export)
         record["volumes"] = volumes or record.get("volumes") or []  # the first to look saw them all
-        record["approvals"] = _approvals(self.stack, now) or record["approvals"]
+        record["approvals"] = _approvals(self.stack, self.tenant.owner, now) or record["approvals"]
         self._keep(record)
         self.exported = True
 
@@ -200,7 +200,7 @@ def _text(record: Json, lang: str) -> str:
         lang,
         **{key: record[key] for key in ("stack", "title", "owner", "cluster", "namespace", "began")},
         erased=record["erased"] or say("erasure_not_yet", lang),
-        approvals="; ".join(f"{a['id']} ({', '.join(a['signers'])})" for a in record["approvals"]),
+        approvals="; ".join(f"{a['id']}: {', '.join(a['signers'])}" for a in record["approvals"]),
         exports="; ".join(f"{e['file']} ({e['objects']}, sha256 {e['sha256']})" for e in record["exports"]),
         volumes="; ".join(f"{v['claim']} → {v['volume']} ({v['policy']})" for v in record["volumes"]) or "-",
         backups="; ".join(f"{b['store']} ({b['copies']}): {b['proof']}" for b in record["backups"]) or UNPROVEN,
@@ -208,12 +208,12 @@ def _text(record: Json, lang: str) -> str:
     )
 
 
-def _approvals(stack: str, now: datetime.datetime) -> list[Json]:
-    """Return what the erasure is allowed by: each approval with its hash and who signed it."""
+def _approvals(stack: str, owner: str, now: datetime.datetime) -> list[Json]:
+    """Return what the erasure is allowed by: each approval with its hash and who signed it, in which role."""
     found = []
-    for approval in approvals.holding(stack, "deletion", now, approvals.FOLDER):
+    for approval in approvals.deletions(stack, owner, now):
         path = approvals.FOLDER / approval.id / "approval.yml"
-        signed = signers(path, approvals.NAMESPACE)
+        signed = [f"{name} ({role})" for role, names in approvals.signed_by(approval, path).items() for name in names]
         found.append({"id": approval.id, "sha256": _sha256(path.read_bytes()), "signers": signed})
     return found
 

@@ -12,19 +12,27 @@ import pytest
 
 from balai.errors import DataError
 from balai.fleet import approvals
-from balai.fleet.approvals import NAMESPACE, Approval, approved, load_approvals
+from balai.fleet.approvals import (
+    NAMESPACE,
+    Approval,
+    approved,
+    deletions,
+    load_approvals,
+    role_of,
+    signed_by,
+)
 from balai.rules.exceptions import WIB
 
 TEXT = """---
 id: {id}
 stack: {stack}
-allows: [{allows}]
+allows: {allows}
 reason: a certificate ends before the freeze does
 requested: "{requested}"
 expires: "{expires}"
 """
 NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=WIB)
-DEFAULTS = {"stack": "fleet.cikarang", "allows": "freeze", "requested": "2026-11-20", "expires": "2026-11-30"}
+DEFAULTS = {"stack": "fleet.cikarang", "allows": "[freeze]", "requested": "2026-11-20", "expires": "2026-11-30"}
 Write = Callable[..., Path]
 
 
@@ -206,8 +214,8 @@ def test_without_a_list_of_people_nobody_has_signed(people: People) -> None:
         ({"folder": "a-2"}, "should be the folder's name, a-2"),
         ({"stack": "mall.banyuwangi"}, "should match"),
         ({"stack": '"*"'}, "should match"),
-        ({"allows": "everything"}, "'freeze', 'window' or 'deletion'"),
-        ({"allows": ""}, "at least 1"),
+        ({"allows": "[everything]"}, "'freeze', 'window' or 'deletion'"),
+        ({"allows": "[]"}, "at least 1"),
         ({"expires": "2026-11-31"}, "should be a date"),
     ],
 )
@@ -231,7 +239,7 @@ def test_an_approval_may_last_fourteen_days_and_one_day(people: People) -> None:
 
 def test_every_problem_of_every_approval_is_said_at_once(people: People) -> None:
     people.ask("a-1", ("ciso",), folder="b-1", expires="2027-01-01")
-    people.ask("a-2", allows="windows")
+    people.ask("a-2", allows="[windows]")
     (people.approvals / "a-3").mkdir()
     (people.approvals / "a-3/approval.yml").write_text("id: [a-3\n")
     people.know("deputy", key="ciso")
@@ -257,6 +265,56 @@ def test_one_that_has_ended_allows_nothing_and_holds_nobody_up(people: People) -
 
     assert found.id == "a-1"
     assert approved("fleet.cikarang", NOW, (found,)) == frozenset()
+
+
+END = {"stack": "tenant.cikarang.pajak", "allows": "[deletion]\nowner: djp"}
+
+
+def test_what_is_a_tenant_s_goes_when_one_has_signed_for_the_platform_and_another_for_its_owner(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approvals, "FOLDER", people.approvals)
+    people.know("sari", options=f'namespaces="{role_of("djp")}"')
+    path = people.ask(signed_by=("ciso",), **END)
+    people.sign(path, "sari", namespace=role_of("djp"))
+
+    (found,) = deletions(END["stack"], "djp", NOW)
+
+    assert signed_by(found, path) == {NAMESPACE: ["ciso"], role_of("djp"): ["sari"]}
+    assert deletions(END["stack"], "bkn", NOW) == [], "whose data it is now has not been asked"
+    assert deletions("tenant.batam.pajak", "djp", NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("third", "role", "said"),
+    [
+        ("director", NAMESPACE, "none was made with -n balai-approval-djp"),  # two for the platform
+        ("sari", NAMESPACE, "has those of: ciso "),  # her key may not sign for the platform
+        ("sari", "balai-approval-bkn", "has those of: ciso "),  # nor for another agency
+        ("director", "balai-approval-djp", "has those of: ciso "),  # and the platform's none for an owner
+    ],
+)
+def test_nobody_signs_in_a_role_that_is_not_written_beside_the_key(
+    people: People, third: str, role: str, said: str
+) -> None:
+    people.know("sari", options='namespaces="balai-approval-djp"')
+    path = people.ask(signed_by=("ciso",), **END)
+    people.sign(path, third, namespace=role)
+
+    (problem,) = people.problems()
+
+    assert said in f"{problem} "
+
+
+@pytest.mark.parametrize(
+    "more", [{"stack": "tenant.cikarang.pajak", "allows": "[deletion]"}, {"allows": "[freeze]\nowner: djp"}]
+)
+def test_whose_data_goes_is_named_where_it_goes_and_nowhere_else(people: People, more: dict[str, str]) -> None:
+    people.ask(signed_by=("ciso", "director"), **more)
+
+    (said,) = people.problems()
+
+    assert "owner stands where a tenant's deletion is allowed, and only there" in said
 
 
 def test_one_that_is_not_signed_holds_up_its_own_stack_alone(people: People) -> None:

@@ -102,20 +102,23 @@ def approve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     monkeypatch.setattr(approvals, "FOLDER", folder)
     monkeypatch.setenv("BALAI_LANG", "en")
 
-    def write(*people: str, stack: str = STACK, allows: str = "deletion") -> None:
+    def write(*people: str, stack: str = STACK, allows: str = "deletion", owner: str = "bkn") -> None:
+        """The first signs for the platform, the others for the owner."""
         today = datetime.datetime.now(approvals.WIB).date()
         home = folder / "end-portal"
         home.mkdir()
         (home / "approval.yml").write_text(
             f"id: end-portal\nstack: {stack}\nallows: [{allows}]\nreason: replaced by another portal\n"
+            f"{f'owner: {owner}' if 'deletion' in allows else ''}\n"
             f'requested: "{today}"\nexpires: "{today + datetime.timedelta(days=3)}"\n'
         )
-        for name in people:
+        for n, name in enumerate(people):
+            role = approvals.role_of(owner) if n and "deletion" in allows else approvals.NAMESPACE
             key = tmp_path / f"key-{name}"
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
             with (folder / "allowed_signers").open("a") as file:
                 file.write(f"{name} {key.with_suffix('.pub').read_text()}")
-            argv = ["ssh-keygen", "-q", "-Y", "sign", "-n", approvals.NAMESPACE, "-f", key, home / "approval.yml"]
+            argv = ["ssh-keygen", "-q", "-Y", "sign", "-n", role, "-f", key, home / "approval.yml"]
             subprocess.run(argv, check=True, capture_output=True)
             (home / "approval.yml.sig").rename(home / f"{name}.sig")
 
@@ -269,7 +272,9 @@ def test_the_engine_is_let_on_after_an_export_and_the_certificate_says_what_went
     assert begun == {**record, "erased": None}
     assert record["erased"]
     assert record["exports"][0]["sha256"] == hashlib.sha256(export.read_bytes()).hexdigest()
-    assert [(a["id"], a["signers"]) for a in record["approvals"]] == [("end-portal", ["ani", "budi"])]
+    assert [(a["id"], a["signers"]) for a in record["approvals"]] == [
+        ("end-portal", ["ani (balai-approval)", "budi (balai-approval-bkn)"])
+    ]
     assert record["volumes"] == [{"claim": "files", "volume": "pv-1", "policy": "Retain"}]
     assert record["backups"] == [{"store": "data", "copies": "daily > batam", "proof": "MISS"}]
     assert text.count(": data (daily > batam): MISS\n") == 2

@@ -199,7 +199,7 @@ def test_an_approval_that_ends_before_it_begins_or_lasts_too_long_is_refused(
 ) -> None:
     folder = tmp_path / "end"
     folder.mkdir()
-    text = f'id: end\nstack: tenant.cikarang.pajak\nallows: [deletion]\nreason: because\nrequested: "{requested}"\nexpires: "{expires}"\n'
+    text = f'id: end\nstack: tenant.cikarang.pajak\nallows: [deletion]\nowner: djp\nreason: because\nrequested: "{requested}"\nexpires: "{expires}"\n'
     (folder / "approval.yml").write_text(text)
 
     with pytest.raises(DataError, match="should be at most 14 days after `requested`"):
@@ -208,7 +208,7 @@ def test_an_approval_that_ends_before_it_begins_or_lasts_too_long_is_refused(
 
 def test_an_approval_that_has_ended_allows_nothing(tmp_path: Path) -> None:
     given = approvals.Approval(
-        id="end", stack="tenant.cikarang.pajak", allows=["deletion"], reason="because", requested="2026-11-01", expires="2026-11-10"
+        id="end", stack="tenant.cikarang.pajak", allows=["deletion"], owner="djp", reason="because", requested="2026-11-01", expires="2026-11-10"
     )  # fmt: skip
     last = datetime.datetime(2026, 11, 10, 16, 59, tzinfo=datetime.UTC)
 
