@@ -10,6 +10,7 @@ from typing import Any
 
 from balai.flows.compiled import networks_of
 from balai.flows.services import host_of
+from balai.mall.links import links_of
 from balai.mall.services import calendar_of, zone_of
 from balai.models.screen import Profile
 from balai.onsite.calendar import is_date
@@ -189,6 +190,12 @@ def queue_of(view: SiteView) -> Json:
         "not_before": calendar["not_before"],
         "assignments": calendar["assignments"],
         "kiosks": list(map(str, networks_of("kiosks", view.plan))),
+        "callers": {
+            str(address.ip): view.site.callers[short_name(machine, view)]
+            for machine in view.machines
+            if short_name(machine, view) in view.site.callers
+            for address in links_of(machine, view)[-1].addresses
+        },
         "offices": {
             office.agency: {
                 "letter": _letter(office.slot),
