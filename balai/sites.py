@@ -30,6 +30,7 @@ from balai.models import (
     Hubs,
     LedgerEntry,
     Region,
+    Reports,
     Satisfaction,
     Screens,
     Site,
@@ -83,6 +84,7 @@ class SiteView:
     screens: Screens
     satisfaction: Satisfaction
     facilities: Facilities
+    reports: Reports
     titles: dict[str, tuple[str, str]]
     recipients: dict[str, str]
     index: int
@@ -178,6 +180,7 @@ def load_site(path: Path) -> SiteView:
         screens=screens,
         satisfaction=load(Satisfaction, yamlfile.read(root / "satisfaction.yml")),
         facilities=facilities,
+        reports=load(Reports, yamlfile.read(root / "reports.yml")),
         titles=_titles(site, flows, root),
         recipients=_recipients(folder),
         index=ledger[site.name],

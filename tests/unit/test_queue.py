@@ -16,7 +16,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from balai.mall.screens import queue_of
@@ -211,6 +211,7 @@ def test_an_office_that_leaves_during_the_day_leaves_the_board_whole(queue: Queu
 
 @settings(max_examples=30, deadline=None)
 @given(steps=st.lists(st.sampled_from(["draw", "call", "again", "replay", "repeat", "restart"]), max_size=40))
+@example(steps=["draw", "call", "again", "replay", "restart", "replay", "again", "replay"])
 def test_whatever_happens_no_number_is_told_twice_and_none_is_lost(steps: list[str], tmp_path_factory) -> None:
     path = tmp_path_factory.mktemp("queue") / "q"
     queue = Queue(SETTINGS, path)
