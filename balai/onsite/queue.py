@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import datetime
 import http.server
-import importlib.util
 import ipaddress
 import json
 import re
+import runpy
 import sqlite3
 import sys
 import threading
@@ -29,6 +29,7 @@ MOST_BYTES = 4096
 KEPT_DAYS = 400  # a yearly evaluation can still count them
 LONGEST_PAUSE = 40  # days; after a longer jump of the clock nothing is thrown away
 SHOWN = 8  # calls on the board
+LINGERS = 900  # seconds that a call stays on the board of a mall that has closed
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS tickets (
     key TEXT PRIMARY KEY, day TEXT NOT NULL, office TEXT NOT NULL, number INTEGER NOT NULL, drawn REAL NOT NULL,
@@ -53,14 +54,9 @@ class RefusedError(Exception):
         self.code, self.reason = code, reason
 
 
-def sibling(name: str) -> Any:
-    """Return another program of this folder as a module: the folder itself must not be searched (`calendar`)."""
-    spec = importlib.util.spec_from_file_location(f"balai_{name}", Path(__file__).with_name(f"{name}.py"))
-    if spec is None or spec.loader is None:
-        raise ImportError(name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def sibling(name: str) -> dict[str, Any]:
+    """Return what another program of this folder defines: the folder itself must not be searched (`calendar`)."""
+    return runpy.run_path(str(Path(__file__).with_name(f"{name}.py")))
 
 
 class Queue:
@@ -68,22 +64,23 @@ class Queue:
     The numbers of a mall.
 
     Attributes:
-        settings: `timezone`, `not_before` (a date), `assignments` (counter, office, on), and `offices` by name:
-            `letter`, `title`, `networks` (whose machines may call for it); `callers` (the counter that a screen of the
-            mall's stands at, by its address); `kiosks` (networks that may draw); `satisfaction` (`elements` and
-            `texts` of the survey).
+        settings: `timezone`, `not_before` (a date), `openings` and `closed_on` (of `hours`), `assignments` (counter,
+            office, on), and `offices` by name: `letter`, `title`, `networks` (whose machines may call for it);
+            `callers` (the counter that a screen of the mall's stands at, by its address); `kiosks` (networks that may
+            draw); `satisfaction` (`elements` and `texts` of the survey).
     """
 
     def __init__(self, settings: dict[str, Any], database: Path | str) -> None:
         self.settings = settings
-        self.claims = sibling("calendar").claims
+        self.claims = sibling("calendar")["claims"]
+        self.opens = sibling("hours")["opens"]
         self.lock = threading.Lock()
         # A program that was killed leaves its journal; the next one reads it. FULL: what is told is on disk.
         self.base = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
         self.base.execute("PRAGMA journal_mode = WAL")
         self.base.execute("PRAGMA synchronous = FULL")
         self.base.executescript(SCHEMA)
-        self.satisfaction = sibling("satisfaction").Satisfaction(self)
+        self.satisfaction = sibling("satisfaction")["Satisfaction"](self)
 
     def day(self, now: float) -> datetime.date:
         """
@@ -239,7 +236,12 @@ class Queue:
         )
 
     def board(self, now: float) -> dict[str, Any]:
-        """Return what the hall sees: the last calls, newest first, and how many wait for each office of today."""
+        """
+        Return what the hall sees: the last calls, newest first, and how many wait for each office of today.
+
+        When the mall has closed, when it opens again, and calls only for those who are still served.
+        """
+        opens = self.opens(self.settings, datetime.datetime.fromtimestamp(now, ZoneInfo(self.settings["timezone"])))
         with self.lock:
             day = self.day(now)
             calls = self.base.execute(
@@ -250,8 +252,11 @@ class Queue:
             ).fetchall()
             waiting = self._waiting(day)
         today = self.counters(day)
+        if opens and not waiting and not any(0 <= now - call[3] < LINGERS for call in calls):
+            calls = []
         return {
             "day": str(day),
+            "opens": opens,
             "mall": self.settings["mall"],
             # An office that has left the mall today has left its board too.
             "calls": [

@@ -96,6 +96,16 @@ function act(words, does, inside = []) {
   return button;
 }
 
+function rows(newest) {
+  return board.calls.map((one) => {
+    const again = one.again ? [make("small", say("recalled"))] : [];
+    const row = make("div", "", [make("b", one.ticket), make("span", `${say("counter")} ${one.counter}`, again)]);
+    row.className = one === newest ? "call newest" : "call";
+    row.classList.toggle("flash", one === newest && Date.now() < until);
+    return row;
+  });
+}
+
 const pages = {
   antrean() {
     byId("survey").textContent = say("survey");
@@ -114,14 +124,14 @@ const pages = {
     const now = newest ? `${newest.ticket} ${newest.again}` : "";
     if (announced !== null && now !== announced) until = Date.now() + 5000;
     announced = now;
-    if (!newest) return [make("p", say("nobody"))];
-    return board.calls.map((one, place) => {
-      const again = one.again ? [make("small", say("recalled"))] : [];
-      const row = make("div", "", [make("b", one.ticket), make("span", `${say("counter")} ${one.counter}`, again)]);
-      row.className = place ? "call" : "call newest";
-      row.classList.toggle("flash", !place && Date.now() < until);
-      return row;
-    });
+    if (board.opens) {
+      const form = { weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" };
+      const when = new Date(board.opens).toLocaleString(lang, form);
+      const box = make("div", say("closed"), [make("p", say("opens").replace("{when}", when))]);
+      box.className = "closed";
+      return [box, ...rows(newest)];
+    }
+    return newest ? rows(newest) : [make("p", say("nobody"))];
   },
   loket() {
     const all = board.counters;
