@@ -31,6 +31,7 @@ from balai.models import (
     Model,
     Region,
     Release,
+    Reports,
     Satisfaction,
     Screens,
     Site,
@@ -126,6 +127,7 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
     screens = collect(lambda: load(Screens, yamlfile.read(root / "screens.yml")))
     facilities = collect(lambda: load(Facilities, yamlfile.read(root / "facilities.yml")))
     collect(lambda: load(Satisfaction, yamlfile.read(root / "satisfaction.yml")))
+    collect(lambda: load(Reports, yamlfile.read(root / "reports.yml")))
     flows = collect(lambda: _flows(root, documents))
     machines = collect(lambda: load(Machines, yamlfile.read(root / "machines.yml")))
     kubernetes = collect(lambda: load(Kubernetes, yamlfile.read(root / "kubernetes.yml")))

@@ -30,6 +30,7 @@ from balai.models import (
     Hubs,
     LedgerEntry,
     Region,
+    Reports,
     Satisfaction,
     Screens,
     Site,
@@ -38,6 +39,7 @@ from balai.models import (
     load,
 )
 from balai.models.place import Agencies
+from balai.models.screen import CALLS
 from balai.onsite import calendar, hours
 from balai.reading import table, unknown, wrong
 from balai.yamlfile import Document
@@ -82,6 +84,7 @@ class SiteView:
     screens: Screens
     satisfaction: Satisfaction
     facilities: Facilities
+    reports: Reports
     titles: dict[str, tuple[str, str]]
     recipients: dict[str, str]
     index: int
@@ -173,6 +176,7 @@ def load_site(path: Path) -> SiteView:
         screens=screens,
         satisfaction=load(Satisfaction, yamlfile.read(root / "satisfaction.yml")),
         facilities=facilities,
+        reports=load(Reports, yamlfile.read(root / "reports.yml")),
         titles=_titles(site, flows, root),
         recipients=_recipients(folder),
         index=ledger[site.name],
@@ -302,7 +306,7 @@ def wiring_problems(site: Site, sizes: Sizes, document: Document) -> Iterable[Pr
 
 
 def screen_problems(site: Site, sizes: Sizes, screens: Screens, document: Document) -> Iterable[Problem]:
-    """Yield machines and profiles that a site's `screens` names and that there are not."""
+    """Yield machines, profiles and counters that a site's `screens` and `callers` name and that there are not."""
     devices = devices_of(site, sizes)
     known = [f"{kind}-{n}" for kind in ("kiosk", "display") for n in range(1, getattr(devices, kind) + 1)]
     for machine, profile in site.screens.items():
@@ -310,6 +314,17 @@ def screen_problems(site: Site, sizes: Sizes, screens: Screens, document: Docume
             yield unknown(document, ("screens", machine), machine, "kiosk or display of the site", known)
         if profile not in screens.profiles:
             yield unknown(document, ("screens", machine), profile, "profile of screens.yml", list(screens.profiles))
+        elif screens.profiles[profile].page == CALLS and machine not in site.callers:
+            fix = f"Say at which counter it stands: callers: {{{machine}: 1}}."
+            yield wrong(document, ("screens", machine), profile, "it calls numbers to no counter", fix)
+    counters = sorted({str(a.counter) for a in site.assignments})
+    for machine, counter in site.callers.items():
+        profile = site.screens.get(machine, "")
+        if profile not in screens.profiles or screens.profiles[profile].page != CALLS:
+            fix = f"Give it a profile that shows the page {CALLS}, in screens."
+            yield wrong(document, ("callers", machine), machine, "its profile calls no numbers", fix)
+        if str(counter) not in counters:
+            yield unknown(document, ("callers", machine), str(counter), "counter of the assignments", counters)
 
 
 def facility_problems(site: Site, facilities: Facilities, document: Document) -> Iterable[Problem]:

@@ -70,6 +70,7 @@ def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
         "centres": [peer["address"] for peer in overlay_of(view)["peers"]] if first else [],
         "name": f"router-1.{zone_of(view)}",
         "screen": machine.kind in ("kiosk", "display"),
+        "sends": machine != server_of(view),
         "helpdesk": helpdesk_of(view),
         "tell": {"name": verdicts_host(view), "addresses": server_addresses(view)},
         "page": f"https://{verdicts_host(view)}/periksa/",

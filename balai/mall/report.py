@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from balai.mall import small
 from balai.mall.counted import days_of, index_of, mean_of
 from balai.mall.services import calendar_of
 from balai.models import Counts
@@ -54,6 +56,7 @@ class Report:
         remembers = counts is not None and counts.since is not None and counts.since <= str(self.days[-1])
         self.counts = counts if remembers else None
         self.totals = {total.office: total for total in self.counts.totals} if self.counts else {}
+        self.fewest = view.reports.fewest
 
     def say(self, key: str, **values: object) -> str:
         """Return a message in the report's language."""
@@ -72,6 +75,7 @@ class Report:
         if self.given is None:
             return [*found, self.say("duty_no_counts")]
         found.append(self.say("duty_counted", day=self.given.counted))
+        found.append(self.say("duty_small", fewest=self.fewest))
         if self.counts is None:
             return [*found, self.say("duty_forgotten")]
         if self.given.counted <= str(self.days[-1]):
@@ -87,9 +91,36 @@ class Report:
     def _known(self, value: object) -> str:
         return self.say("duty_unknown") if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
 
+    def _count(self, people: int | None) -> str:
+        """Return a count of which no part is told elsewhere."""
+        few = people is not None and small.is_small(people, self.fewest)
+        return self.say("duty_fewer", fewest=self.fewest) if few else self._known(people)
+
+    @property
+    def _merged(self) -> str:
+        return self.say("duty_merged", fewest=self.fewest)
+
     def _minutes(self, row: Row | None, which: str) -> str:
+        if row and row.waiting and row.waiting.measured < self.fewest:
+            return self._count(row.waiting.measured)
         seconds = getattr(row.waiting, which) if row and row.waiting else None
         return self._known(None if seconds is None else f"{seconds / 60:.1f}")
+
+    def _drawn(self) -> small.Cells:
+        """Return numbers drawn and called by time and office; "" is what no office's are of the whole."""
+        rows = [row for row in self.counts.rows if row.drawn] if self.counts else []
+        cells = {(row.when, row.office): (row.drawn, row.called) for row in rows if row.office}
+        for row in rows:
+            if row.office is None:
+                drawn, called = small.total(cells, [row.when], None) or (0, 0)
+                if (row.drawn, row.called) != (drawn, called):
+                    cells[row.when, ""] = (row.drawn - drawn, row.called - called)
+        return cells
+
+    def _unsaid(self) -> set[str]:
+        """Return the offices whose answers are told in those of the mall as a whole only."""
+        counts = {office: _answered(row) or 0 for office, row in self.totals.items() if office}
+        return small.rest(counts, _answered(self.totals.get(None)) or 0, self.fewest)
 
     def _verified(self, level: str) -> str:
         return {
@@ -108,7 +139,9 @@ class Report:
         record: Record | None = site.record
         ground = self.say("duty_record", how=self._verified(record.verification if record else "unknown"))
         own, counted = self.say("duty_own_file"), self.say("duty_own_counts")
-        index = index_of(total.answers, self._elements()) if total else None
+        answered = _answered(total)
+        few = answered is not None and small.is_small(answered, self.fewest)
+        index = index_of(total.answers, self._elements()) if total and not few else None
         rows: list[list[object]] = [
             [self.say("duty_services"), record and record.services, ground],
             [self.say("duty_agencies"), record and record.agencies, ground],
@@ -118,14 +151,14 @@ class Report:
             [self.say("duty_open"), self._open(), own],
             [self.say("duty_visitors"), None, self.say("duty_nobody_counts")],
             [self.say("duty_visitors_recorded"), record and record.visitors_per_day, ground],
-            [self.say("duty_drawn"), total and total.drawn, counted],
-            [self.say("duty_called"), total and total.called, counted],
+            [self.say("duty_drawn"), self._count(total.drawn if total else None), counted],
+            [self.say("duty_called"), self._count(total.called if total else None), counted],
             [self.say("duty_median"), self._minutes(total, "median"), counted],
             [self.say("duty_p90"), self._minutes(total, "p90"), counted],
-            [self.say("duty_answers"), _answered(total), counted],
-            [self.say("duty_index"), index, self._index_ground()],
-            [self.say("duty_handed_in"), handed_in, counted],
-            [self.say("duty_sent"), sent, counted],
+            [self.say("duty_answers"), self._count(answered), counted],
+            [self.say("duty_index"), self._count(answered) if few else index, self._index_ground()],
+            [self.say("duty_handed_in"), self._count(handed_in), counted],
+            [self.say("duty_sent"), self._count(sent), counted],
         ]
         if "-" not in self.period:
             rows.append([self.say("duty_institution"), None, self.say("duty_nothing_here")])
@@ -139,19 +172,18 @@ class Report:
         ]
         columns += [self.say(column) for column in ("duty_median", "duty_p90", "duty_answers", "duty_index")]
         names = list(dict.fromkeys([*(o.agency for o in self.view.site.offices), *filter(None, self.totals)]))
-        rows = []
+        rows, (_, merged), unsaid = [], small.together(self._drawn(), self.fewest), self._unsaid()
         for name in names:
             total = self.totals.get(name)
             counters = sorted({a.counter for a in self.view.site.assignments if a.office == name})
+            queue = [total and total.drawn, total and total.called]
+            waits = [self._minutes(total, which) for which in ("median", "p90")]
+            survey = [_answered(total), index_of(total.answers, self._elements()) if total else None]
             values = [
                 ", ".join(map(str, counters)) or None,
                 self._open(name),
-                total and total.drawn,
-                total and total.called,
-                self._minutes(total, "median"),
-                self._minutes(total, "p90"),
-                _answered(total),
-                index_of(total.answers, self._elements()) if total else None,
+                *([self._merged] * 4 if name in merged else [*queue, *waits]),
+                *([self._merged] * 2 if name in unsaid else survey),
             ]
             rows.append([self._office(name), *map(self._known, values)])
         notes = [self.say("duty_calendar"), self._index_ground()]
@@ -162,41 +194,49 @@ class Report:
             self.say(column)
             for column in ("duty_when", "duty_office", "duty_drawn", "duty_called", "duty_median", "duty_p90")
         ]
-        rows = [
-            [
-                r.when,
-                self._office(r.office),
-                str(r.drawn),
-                str(r.called),
-                self._minutes(r, "median"),
-                self._minutes(r, "p90"),
-            ]
-            for r in (self.counts.rows if self.counts else [])
-            if r.drawn
-        ]
+        cells, single = self._drawn(), {(r.when, r.office): r for r in (self.counts.rows if self.counts else [])}
+        everybody = sorted({office for _, office in cells})
+        lines: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[int, ...]] = {}
+        for times, offices, counts in small.shown(cells, self.fewest):
+            lines[tuple(times), tuple(everybody)] = small.total(cells, times, None)  # the whole stands first
+            lines[tuple(times), tuple(offices)] = counts
+        rows = []
+        for (when, who), counts in lines.items():
+            whole = list(who) == everybody
+            row = single.get((when[0], None if whole else who[0])) if len(when) == 1 else None
+            alone = row if whole or len(who) == 1 else None
+            waits = [self._minutes(alone, which) if alone else self._merged for which in ("median", "p90")]
+            name = self._office(None) if whole else self._together(who, self._office)
+            if any(counts) and who != ("",):
+                rows.append([self._together(when), name, *map(self._count, counts), *waits])
         return self._table("antrean", self.say("duty_queue"), columns, rows)
 
     def _survey(self) -> Table:
         columns = [self.say(column) for column in ("duty_office", "duty_element")]
         columns += [self.say("duty_step", step=step) for step in range(1, STEPS + 1)] + [self.say("duty_mean")]
         titles = {e.name: e.title if self.lang == "id" else e.title_en for e in self.view.satisfaction.elements}
-        rows = [
-            [
-                self._office(office),
-                titles[name],
-                *map(str, total.answers[name]),
-                self._known(mean_of(total.answers[name])),
+        unsaid, rows = self._unsaid(), []
+        for office, total in self.totals.items():
+            whole = _answered(total) or 0
+            if office in unsaid or (office is None and small.is_small(whole, self.fewest)):
+                rows.append([self._office(office), *[self._merged if office else self._count(whole)] * (STEPS + 2)])
+                continue
+            rows += [
+                [self._office(office), titles[name], *map(str, steps), self._known(mean_of(steps))]
+                for name in titles
+                if (steps := total.answers.get(name))
             ]
-            for office, total in self.totals.items()
-            for name in titles
-            if name in total.answers
-        ]
         return self._table("survei", self.say("duty_survey"), columns, rows, [self._index_ground()])
 
     def _complaints(self) -> Table:
         columns = [self.say(column) for column in ("duty_when", "duty_service", "duty_handed_in", "duty_sent")]
         found = self.given.complaints if self.given else None
-        rows = [[c.when, c.service, str(c.handed_in), str(c.sent)] for c in found or []]
+        cells = {(c.when, c.service): (c.handed_in, c.sent) for c in found or []}
+        rows = [
+            [self._together(times), self._together(services), *map(self._count, counts)]
+            for times, services, counts in small.shown(cells, self.fewest)
+            if any(counts)
+        ]
         known = found is not None
         return self._table("pengaduan", self.say("duty_complaints"), columns, rows, known=known)
 
@@ -236,6 +276,9 @@ class Report:
             sure = self.counts is not None if known is None else known
             rows = [[self.say("duty_none") if sure else self.say("duty_unknown")] * len(columns)]
         return Table(name=name, title=title, columns=columns, rows=rows, notes=notes or [])
+
+    def _together(self, names: Sequence[str], title: Callable[[str], str] = str) -> str:
+        return title(names[0]) if len(names) == 1 else self.say("duty_together", count=len(names))
 
     def _elements(self) -> list[str]:
         return [element.name for element in self.view.satisfaction.elements]

@@ -10,6 +10,7 @@ from typing import Any
 
 from balai.flows.compiled import networks_of
 from balai.flows.services import host_of
+from balai.mall.links import links_of
 from balai.mall.services import calendar_of, zone_of
 from balai.models.screen import Profile
 from balai.onsite.calendar import is_date
@@ -159,15 +160,10 @@ def policies_of(machine: Machine, view: SiteView) -> Json:
 def screen_of(machine: Machine, view: SiteView) -> Json:
     """Return what the shell of a screen is told: its profile, its places and the sentences for them."""
     name, profile = profile_of(machine, view)
-    hours = view.site.hours
-    dates = {when for assignment in view.site.assignments for when in assignment.on if is_date(when)}
     return {
         "mall": view.site.title,
         "timezone": view.timezone,
-        # None where nobody knows the hours: the screen then never says that the mall is closed.
-        "openings": [] if hours == "unknown" else openings(hours),
-        # A date that an office was given opens a holiday.
-        "closed_on": sorted(set(view.holidays) - dates),
+        **_hours_of(view),
         "profile": name,
         "title": {"id": profile.title, "en": profile.title_en},
         "touch": profile.touch,
@@ -175,6 +171,17 @@ def screen_of(machine: Machine, view: SiteView) -> Json:
         "page": f"https://{site_server(view)}/{profile.page}/" if profile.page else "",
         "places": places_of(machine, view),
         "texts": catalogue("screen_"),
+    }
+
+
+def _hours_of(view: SiteView) -> Json:
+    hours = view.site.hours
+    dates = {when for assignment in view.site.assignments for when in assignment.on if is_date(when)}
+    return {
+        # None where nobody knows the hours: nothing then ever says that the mall is closed.
+        "openings": [] if hours == "unknown" else openings(hours),
+        # A date that an office was given opens a holiday.
+        "closed_on": sorted(set(view.holidays) - dates),
     }
 
 
@@ -187,8 +194,15 @@ def queue_of(view: SiteView) -> Json:
         "server": site_server(view),
         "timezone": calendar["timezone"],
         "not_before": calendar["not_before"],
+        **_hours_of(view),
         "assignments": calendar["assignments"],
         "kiosks": list(map(str, networks_of("kiosks", view.plan))),
+        "callers": {
+            str(address.ip): view.site.callers[short_name(machine, view)]
+            for machine in view.machines
+            if short_name(machine, view) in view.site.callers
+            for address in links_of(machine, view)[-1].addresses
+        },
         "offices": {
             office.agency: {
                 "letter": _letter(office.slot),

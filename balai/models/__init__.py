@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from balai.models.base import Model, load
-from balai.models.duty import Counts, Facilities, Satisfaction
+from balai.models.duty import Counts, Facilities, Reports, Satisfaction
 from balai.models.enrolment import EnrolledMachine, Enrolment, Hub, Hubs
 from balai.models.fleet import Cluster, DataCentre, Image, Kubernetes, MachineClass, Machines, Release
 from balai.models.flow import Flow, Flows
@@ -36,6 +36,7 @@ __all__ = [
     "Profile",
     "Region",
     "Release",
+    "Reports",
     "Satisfaction",
     "Screens",
     "Site",

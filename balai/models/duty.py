@@ -65,6 +65,13 @@ class Facilities(Model):
         return self
 
 
+class Reports(Model):
+    """inventories/reports.yml: the smallest number of people that a mall's reports tell, and why it is that one."""
+
+    basis: Text
+    fewest: int = Field(ge=2, le=100)
+
+
 def _once(names: Iterable[str]) -> None:
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise ValueError(f"names that stand twice: {', '.join(twice)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -17,7 +17,7 @@ Rack = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 VersionState = Literal["preview", "supported", "deprecated", "expired"]
 CONTROL_PLANE, GENERAL = "control-plane", "general"  # the classes that control planes and tenants' pods run on
-DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 
 class MachineClass(Model):

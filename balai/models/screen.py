@@ -8,8 +8,9 @@ from pydantic import Field, StringConstraints, model_validator
 
 from balai.models.base import Model, Name, Text
 
-# Pages of the mall's own server: drawing a number, the numbers called, and the satisfaction survey.
-Page = Literal["antrean", "papan", "survei"]
+# Pages of the mall's own server: drawing a number, calling one, the numbers called, and the satisfaction survey.
+Page = Literal["antrean", "loket", "papan", "survei"]
+CALLS: Page = "loket"
 Words = Annotated[str, StringConstraints(min_length=3, max_length=48)]
 
 
@@ -58,4 +59,6 @@ class Screens(Model):
         missing = {self.first_kiosk, self.kiosk, self.display} - set(self.profiles)
         if missing:
             raise ValueError(f"profiles that are not defined: {', '.join(sorted(missing))}")
+        if CALLS in {self.profiles[name].page for name in (self.first_kiosk, self.kiosk, self.display)}:
+            raise ValueError(f"a screen that shows {CALLS} stands at a counter, which only a site's file can say")
         return self

@@ -55,10 +55,13 @@ class Office(Model):
     slot: int = Field(ge=0, lt=SLOTS)
 
 
+Counter = Annotated[int, Field(ge=1, le=128)]
+
+
 class Assignment(Model):
     """A counter given to an office: always, or on the days of `on`."""
 
-    counter: int = Field(ge=1, le=128)
+    counter: Counter
     office: Name
     on: list[When] = []
 
@@ -130,5 +133,6 @@ class Site(Governed):
     assignments: list[Assignment] = []
     switches: list[Switch] = []
     screens: dict[Name, Name] = {}  # profiles by kiosk or display, where the usual one does not fit
+    callers: dict[Name, Counter] = {}  # the counter that a screen stands at which calls numbers
     facilities: dict[Name, OrUnknown[Attestation]] = {}  # by name of facilities.yml; one that is not there is unknown
     record: Record | None = None

@@ -1,12 +1,15 @@
 """
 When a mall is open, by its own clock: `{mon-thu: "07:30-15:30", fri: "07:30-10:30"}` as minutes of a week.
 
-A week begins on Monday. The same file is read by the checks of the inventory and by what counts on a mall's hours.
+A week begins on Monday. The same file is read by the checks of the inventory, and lies beside the programs of a mall's
+machines that go by its hours.
 """
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
+from typing import Any
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = 24 * 60
@@ -49,3 +52,22 @@ def rest(spans: list[Span], day: int) -> int | None:
         if all(end <= start or start + REST <= first for first, end in spans):
             return start
     return None
+
+
+def opens(settings: dict[str, Any], now: datetime.datetime) -> str:
+    """Return when a mall that is closed at a local time opens; "" while it is open, or nobody knows its hours."""
+    midnight = datetime.datetime.combine(now.date(), datetime.time(), now.tzinfo)
+    for day in (midnight + datetime.timedelta(days=n) for n in range(400)):  # over the longest run of closed days
+        spans = [
+            (
+                day + datetime.timedelta(minutes=first % DAY),
+                day + datetime.timedelta(minutes=last - first + first % DAY),
+            )
+            for first, last in settings["openings"]
+            if first // DAY == day.weekday() and day.date().isoformat() not in settings["closed_on"]
+        ]
+        if any(start <= now < end for start, end in spans):
+            return ""
+        if later := [start for start, _ in spans if start > now]:
+            return f"{min(later):%Y-%m-%dT%H:%M}"
+    return ""

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import datetime
 import http.server
-import importlib.util
 import ipaddress
 import json
 import re
+import runpy
 import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ MOST_BYTES = 4096
 KEPT_DAYS = 400  # a yearly evaluation can still count them
 LONGEST_PAUSE = 40  # days; after a longer jump of the clock nothing is thrown away
 SHOWN = 8  # calls on the board
+LINGERS = 900  # seconds that a call stays on the board of a mall that has closed
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS tickets (
     key TEXT PRIMARY KEY, day TEXT NOT NULL, office TEXT NOT NULL, number INTEGER NOT NULL, drawn REAL NOT NULL,
@@ -37,6 +38,9 @@ CREATE TABLE IF NOT EXISTS tickets (
 CREATE TABLE IF NOT EXISTS calls (
     key TEXT PRIMARY KEY, ticket TEXT NOT NULL UNIQUE REFERENCES tickets (key), counter INTEGER NOT NULL,
     called REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS recalls (
+    ticket TEXT PRIMARY KEY REFERENCES tickets (key), key TEXT NOT NULL UNIQUE, at REAL NOT NULL, times INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS waiting ON tickets (day, office, number);
 """
@@ -50,14 +54,9 @@ class RefusedError(Exception):
         self.code, self.reason = code, reason
 
 
-def sibling(name: str) -> Any:
-    """Return another program of this folder as a module: the folder itself must not be searched (`calendar`)."""
-    spec = importlib.util.spec_from_file_location(f"balai_{name}", Path(__file__).with_name(f"{name}.py"))
-    if spec is None or spec.loader is None:
-        raise ImportError(name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def sibling(name: str) -> dict[str, Any]:
+    """Return what another program of this folder defines: the folder itself must not be searched (`calendar`)."""
+    return runpy.run_path(str(Path(__file__).with_name(f"{name}.py")))
 
 
 class Queue:
@@ -65,21 +64,23 @@ class Queue:
     The numbers of a mall.
 
     Attributes:
-        settings: `timezone`, `not_before` (a date), `assignments` (counter, office, on), and `offices` by name:
-            `letter`, `title`, `networks` (whose machines may call for it); `kiosks` (networks that may draw);
-            `satisfaction` (`elements` and `texts` of the survey).
+        settings: `timezone`, `not_before` (a date), `openings` and `closed_on` (of `hours`), `assignments` (counter,
+            office, on), and `offices` by name: `letter`, `title`, `networks` (whose machines may call for it);
+            `callers` (the counter that a screen of the mall's stands at, by its address); `kiosks` (networks that may
+            draw); `satisfaction` (`elements` and `texts` of the survey).
     """
 
     def __init__(self, settings: dict[str, Any], database: Path | str) -> None:
         self.settings = settings
-        self.claims = sibling("calendar").claims
+        self.claims = sibling("calendar")["claims"]
+        self.opens = sibling("hours")["opens"]
         self.lock = threading.Lock()
         # A program that was killed leaves its journal; the next one reads it. FULL: what is told is on disk.
         self.base = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
         self.base.execute("PRAGMA journal_mode = WAL")
         self.base.execute("PRAGMA synchronous = FULL")
         self.base.executescript(SCHEMA)
-        self.satisfaction = sibling("satisfaction").Satisfaction(self)
+        self.satisfaction = sibling("satisfaction")["Satisfaction"](self)
 
     def day(self, now: float) -> datetime.date:
         """
@@ -105,6 +106,15 @@ class Queue:
         assignments = self.settings["assignments"]
         found = {a["counter"]: self.claims(assignments, a["counter"], day) for a in assignments}
         return {counter: offices[0] for counter, offices in sorted(found.items()) if offices}
+
+    def own(self, source: str, day: datetime.date) -> dict[int, str]:
+        """Return the counters that a machine may call to on a day: those of its office, or the one it stands at."""
+        stands_at = self.settings["callers"].get(str(ipaddress.ip_address(source)))
+        return {
+            counter: office
+            for counter, office in self.counters(day).items()
+            if counter == stands_at or within(source, self.settings["offices"][office]["networks"])
+        }
 
     def draw(self, office: str, key: str, now: float) -> dict[str, Any]:
         """Return the next number of an office, or the one that was drawn with this key."""
@@ -134,15 +144,12 @@ class Queue:
         """
         Call the next number to a counter, or tell again whom this key has called.
 
-        Only a machine of the office that has the counter today may.
+        Only a machine of the office that has the counter today may, or the mall's screen that stands at it.
         """
         _check(key)
         with self.lock, self.base:
             self.base.execute("BEGIN IMMEDIATE")
-            day = self.day(now)
-            office = self.counters(day).get(counter)
-            if office is None or not within(source, self.settings["offices"][office]["networks"]):
-                raise RefusedError(403, "queue_not_yours")
+            day, office = self._at(counter, source, now)
             row = self.base.execute(
                 "SELECT t.office, t.number FROM calls c JOIN tickets t ON t.key = c.ticket WHERE c.key = ?", (key,)
             ).fetchone()
@@ -158,30 +165,103 @@ class Queue:
                 self.base.execute("INSERT INTO calls VALUES (?, ?, ?, ?)", (key, next_one[2], counter, now))
         return {"ticket": self.name(*row), "counter": counter}
 
+    def recall(self, counter: int, key: str, source: str, now: float) -> dict[str, Any]:
+        """
+        Call the last number of a counter once more, or tell again whom this key has called.
+
+        When it was first called stays as it is: that is how long somebody waited.
+        """
+        _check(key)
+        with self.lock, self.base:
+            self.base.execute("BEGIN IMMEDIATE")
+            day, office = self._at(counter, source, now)
+            row = self.base.execute(
+                "SELECT t.office, t.number FROM recalls r JOIN tickets t ON t.key = r.ticket WHERE r.key = ?", (key,)
+            ).fetchone()
+            if row is None:
+                last = self._last_call(counter, office, day)
+                if last is None:
+                    raise RefusedError(404, "queue_not_called")
+                row = last[:2]
+                # One line for each number, however often it is called.
+                self.base.execute(
+                    "INSERT INTO recalls VALUES (?1, ?2, ?3, 1) "
+                    "ON CONFLICT (ticket) DO UPDATE SET key = ?2, at = ?3, times = times + 1",
+                    (last[2], key, now),
+                )
+        return {"ticket": self.name(*row), "counter": counter}
+
+    def _at(self, counter: int, source: str, now: float) -> tuple[datetime.date, str]:
+        day = self.day(now)
+        office = self.own(source, day).get(counter)
+        if office is None:
+            raise RefusedError(403, "queue_not_yours")
+        return day, office
+
+    def _last_call(self, counter: int, office: str, day: datetime.date) -> tuple[str, int, str, int] | None:
+        """Return office, number and key of what a counter has called last on a day, and how often again."""
+        found: tuple[str, int, str, int] | None = self.base.execute(
+            "SELECT t.office, t.number, t.key, coalesce(r.times, 0) FROM calls c JOIN tickets t ON t.key = c.ticket "
+            "LEFT JOIN recalls r ON r.ticket = t.key "
+            "WHERE t.day = ? AND t.office = ? AND c.counter = ? ORDER BY t.number DESC LIMIT 1",
+            (str(day), office, counter),
+        ).fetchone()
+        return found
+
+    def desk(self, source: str, now: float) -> dict[str, Any]:
+        """Return what an officer sees: the counters that his machine may call to today, and none of anybody else's."""
+        with self.lock:
+            day = self.day(now)
+            waiting = self._waiting(day)
+            counters = []
+            for counter, office in self.own(source, day).items():
+                last = self._last_call(counter, office, day)
+                counters.append(
+                    {
+                        "counter": counter,
+                        "title": self.settings["offices"][office]["title"],
+                        "waiting": waiting.get(office, 0),
+                        "last": last and {"ticket": self.name(*last[:2]), "again": last[3]},
+                    }
+                )
+        return {"mall": self.settings["mall"], "counters": counters, "texts": self.settings["texts"]}
+
+    def _waiting(self, day: datetime.date) -> dict[str, int]:
+        return dict(
+            self.base.execute(
+                "SELECT t.office, count(*) FROM tickets t LEFT JOIN calls c ON c.ticket = t.key "
+                "WHERE t.day = ? AND c.key IS NULL GROUP BY t.office",
+                (str(day),),
+            ).fetchall()
+        )
+
     def board(self, now: float) -> dict[str, Any]:
-        """Return what the hall sees: the last calls, newest first, and how many wait for each office of today."""
+        """
+        Return what the hall sees: the last calls, newest first, and how many wait for each office of today.
+
+        When the mall has closed, when it opens again, and calls only for those who are still served.
+        """
+        opens = self.opens(self.settings, datetime.datetime.fromtimestamp(now, ZoneInfo(self.settings["timezone"])))
         with self.lock:
             day = self.day(now)
             calls = self.base.execute(
-                "SELECT t.office, t.number, c.counter, c.called FROM calls c JOIN tickets t ON t.key = c.ticket "
-                "WHERE t.day = ? ORDER BY c.called DESC, t.number DESC LIMIT ?",
+                "SELECT t.office, t.number, c.counter, coalesce(r.at, c.called) AS told, coalesce(r.times, 0) "
+                "FROM calls c JOIN tickets t ON t.key = c.ticket LEFT JOIN recalls r ON r.ticket = t.key "
+                "WHERE t.day = ? ORDER BY told DESC, t.number DESC LIMIT ?",
                 (str(day), SHOWN),
             ).fetchall()
-            waiting = dict(
-                self.base.execute(
-                    "SELECT t.office, count(*) FROM tickets t LEFT JOIN calls c ON c.ticket = t.key "
-                    "WHERE t.day = ? AND c.key IS NULL GROUP BY t.office",
-                    (str(day),),
-                ).fetchall()
-            )
+            waiting = self._waiting(day)
         today = self.counters(day)
+        if opens and not waiting and not any(0 <= now - call[3] < LINGERS for call in calls):
+            calls = []
         return {
             "day": str(day),
+            "opens": opens,
             "mall": self.settings["mall"],
             # An office that has left the mall today has left its board too.
             "calls": [
-                {"ticket": self.name(o, n), "counter": c, "at": at}
-                for o, n, c, at in calls
+                {"ticket": self.name(o, n), "counter": c, "at": at, "again": again}
+                for o, n, c, at, again in calls
                 if o in self.settings["offices"]
             ],
             "offices": [
@@ -205,7 +285,9 @@ class Queue:
         if before is None or day - before >= datetime.timedelta(days=LONGEST_PAUSE):
             return
         oldest = str(day - datetime.timedelta(days=KEPT_DAYS))
-        self.base.execute("DELETE FROM calls WHERE ticket IN (SELECT key FROM tickets WHERE day < ?)", (oldest,))
+        for table in ("calls", "recalls"):
+            gone = f"DELETE FROM {table} WHERE ticket IN (SELECT key FROM tickets WHERE day < ?)"  # noqa: S608  of two
+            self.base.execute(gone, (oldest,))
         self.base.execute("DELETE FROM tickets WHERE day < ?", (oldest,))
         self.base.execute("DELETE FROM answers WHERE day < ?", (oldest,))
 
@@ -232,14 +314,22 @@ def handler(queue: Queue) -> type[http.server.BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if self.path == "/api/board":
                 self._send(200, queue.board(time.time()))
+            elif self.path == "/api/counters":
+                self._answer(200, lambda: queue.desk(self._source(), time.time()))
             elif self.path == "/api/satisfaction":
                 self._send(200, queue.satisfaction.state())
             else:
                 self._send(404, {"reason": "queue_wrong"})
 
         def do_POST(self) -> None:
+            self._answer(201, self._do)
+
+        def _source(self) -> str:
+            return str(self.headers.get("X-Forwarded-For", "")).rpartition(",")[2].strip()
+
+        def _answer(self, code: int, do: Callable[[], dict[str, Any]]) -> None:
             try:
-                self._send(201, self._do())
+                self._send(code, do())
             except RefusedError as refused:
                 self._send(refused.code, {"reason": refused.reason})
             except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
@@ -253,7 +343,7 @@ def handler(queue: Queue) -> type[http.server.BaseHTTPRequestHandler]:
             if not 0 < length <= MOST_BYTES:
                 raise RefusedError(413, "queue_wrong")
             asked = json.loads(self.rfile.read(length))
-            source = self.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+            source = self._source()
             if self.path in ("/api/tickets", "/api/satisfaction"):
                 if not within(source, queue.settings["kiosks"]):
                     raise RefusedError(403, "queue_not_yours")
@@ -264,8 +354,9 @@ def handler(queue: Queue) -> type[http.server.BaseHTTPRequestHandler]:
                 if not queue.satisfaction.keep(office, key, asked["answers"], time.time()):
                     raise RefusedError(507, "queue_full")
                 return {"kept": True}
-            if self.path == "/api/calls":
-                return queue.call(int(asked["counter"]), str(asked["key"]), source, time.time())
+            if self.path in ("/api/calls", "/api/recalls"):
+                act = queue.call if self.path == "/api/calls" else queue.recall
+                return act(int(asked["counter"]), str(asked["key"]), source, time.time())
             raise RefusedError(404, "queue_wrong")
 
         def _send(self, code: int, body: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import datetime
 import http.client
 import http.server
 import json
+import runpy
 import ssl
 import sys
 import threading
@@ -23,12 +24,12 @@ from zoneinfo import ZoneInfo
 
 ADDRESS = ("127.0.0.1", 8080)
 EVERY, PATIENCE = 5.0, 4.0  # seconds between two rounds of questions, and until an answer is given up
-DAY = 24 * 60  # minutes; openings are minutes of a week that begins on Monday
 PAGES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/screen.js": ("screen.js", "text/javascript; charset=utf-8"),
     "/screen.css": ("screen.css", "text/css; charset=utf-8"),
 }
+HOURS = runpy.run_path(str(Path(__file__).with_name("hours.py")))  # lies beside it on a machine
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'"
 
 
@@ -57,25 +58,6 @@ def trusting(folder: Path, url: str) -> ssl.SSLContext:
     return trust
 
 
-def opens(settings: dict[str, Any], now: datetime.datetime) -> datetime.datetime | None:
-    """Return when a mall that is closed at a local time opens; None while it is open, or nobody knows its hours."""
-    midnight = datetime.datetime.combine(now.date(), datetime.time(), now.tzinfo)
-    for day in (midnight + datetime.timedelta(days=n) for n in range(400)):  # over the longest run of closed days
-        spans = [
-            (
-                day + datetime.timedelta(minutes=first % DAY),
-                day + datetime.timedelta(minutes=last - first + first % DAY),
-            )
-            for first, last in settings["openings"]
-            if first // DAY == day.weekday() and day.date().isoformat() not in settings["closed_on"]
-        ]
-        if any(start <= now < end for start, end in spans):
-            return None
-        if later := [start for start, _ in spans if start > now]:
-            return min(later)
-    return None
-
-
 class State:
     """What of a screen's places works, as the last round found it."""
 
@@ -99,10 +81,10 @@ class State:
     def as_dict(self, now: datetime.datetime | None = None) -> dict[str, Any]:
         """Return what the page shows; `asking` until a place was asked."""
         settings = self.settings
-        until = opens(settings, now or datetime.datetime.now(ZoneInfo(settings["timezone"])))
+        until = HOURS["opens"](settings, now or datetime.datetime.now(ZoneInfo(settings["timezone"])))
         return {
             **{key: settings[key] for key in ("mall", "title", "profile", "touch", "texts")},
-            "opens": f"{until:%Y-%m-%dT%H:%M}" if until else "",
+            "opens": until,
             "page": {"url": settings["page"], "state": self.found.get(settings["page"], "asking")},
             "places": [{**p, "state": self.found.get(p["url"], "asking")} for p in settings["places"]],
         }

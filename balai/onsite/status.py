@@ -25,6 +25,9 @@ UPLINKS = Path("/run/balai/uplinks.json")
 CARDS = Path("/sys/class/net")
 SEEN = Path("/run/kiosk/seen")  # how many colours a screen has, told every 15 seconds
 AUTHORITIES = Path("/usr/local/share/balai/tell/authorities")
+SENDER = Path("/etc/systemd/system/balai-log-upload.service")
+SENT = Path("/var/lib/balai-log-upload/state")  # written when the mall's server has taken what came
+SENT_WITHIN = 3600  # seconds; a server that starts again is no news, and the audit asks for the same
 STALE, LEAST_COLOURS = 90, 3
 PATIENCE, STARTING, SETTLING, EVERY = 5.0, 60.0, 2.0, 5.0  # seconds
 NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME: Python has no name for it
@@ -40,6 +43,7 @@ LETTERS = {
     "clock": "W",
     "names": "N",
     "screen": "S",
+    "journal": "C",
 }
 
 
@@ -120,9 +124,24 @@ def panel(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"kind": "screen", "number": 0}
 
 
+def journal(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a journal that has not reached the mall's server for long, while the machine was on."""
+    if not settings["sends"]:
+        return
+    try:
+        since = SENDER.stat().st_mtime
+        if SENT.exists():
+            since = max(since, SENT.stat().st_mtime)
+    except OSError:  # not installed yet, or not root
+        return
+    age = min(time.time() - since, time.monotonic())
+    if age > SENT_WITHIN:
+        yield {"kind": "journal", "number": 0, "hours": int(age // 3600)}
+
+
 def findings(settings: dict[str, Any]) -> list[dict[str, Any]]:
     """Return everything that does not work, the likeliest cause first."""
-    looks = (cables, services, disks, panel, ways_out, clock_and_names)
+    looks = (cables, services, disks, panel, ways_out, clock_and_names, journal)
     return [finding for look in looks for finding in look(settings)]
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 REQUIRED = Path("/run/reboot-required")  # made by Debian when a kernel was installed
 # A program or library that was replaced while something still runs it.
 REPLACED = re.compile(r" /(?:usr|lib|lib64|bin|sbin)/.* \(deleted\)$", re.MULTILINE)
@@ -27,7 +26,7 @@ def inside(window: dict[str, Any], now: datetime.datetime) -> bool:
     """Return whether a local time lies in a window, which ends on the day it begins on."""
     start = int(window["start"][:2]) * 60 + int(window["start"][3:])
     at = now.hour * 60 + now.minute
-    return WEEKDAYS[now.weekday()] == window["day"] and start <= at < start + int(window["minutes"])
+    return f"{now:%a}".lower() == window["day"] and start <= at < start + int(window["minutes"])
 
 
 def frozen(freezes: Iterable[dict[str, str]], day: datetime.date) -> str:

@@ -104,6 +104,19 @@ def test_what_runs_on_a_mall_s_machine_needs_the_standard_library_alone(path: Pa
     assert {module.partition(".")[0] for module in imported} <= sys.stdlib_module_names
 
 
+@pytest.mark.parametrize("program", sorted((ROOT / "balai/onsite").glob("*.py")), ids=name)
+def test_a_role_that_installs_a_program_installs_what_lies_beside_it_too(program: Path) -> None:
+    """A program finds the others in its own folder, and without them it does not start."""
+    beside = set(re.findall(r"""(?:sibling\(|with_name\()"(\w+?)(?:\.py)?"\)""", program.read_text()))
+
+    for role in ROLE_FOLDERS:
+        words = "".join(p.read_text() for folder in ("tasks", "vars") for p in (role / folder).glob("*.yml"))
+        copied = {f"{n}.py" for n in re.findall(r"lookup\('ansible.builtin.file', '(\w+)\.py'", words)}
+        if program.name in copied:
+            assert {f"{n}.py" for n in beside} <= copied
+        assert all((role / "files" / n).resolve() == ROOT / "balai/onsite" / n for n in copied)
+
+
 def test_yaml_files_end_in_yml() -> None:
     ours = [p for p in ROOT.rglob("*.yaml") if not {".venv", "config"} & set(p.parts)]
 

@@ -101,3 +101,22 @@ def test_a_screen_that_shows_nothing_is_named() -> None:
 
     assert "Layar hitam atau diam" in said
     eventually(lambda: verdict(KIOSK)["code"] == "OK")
+
+
+def test_a_journal_that_has_not_arrived_for_long_is_named_until_it_does() -> None:
+    program = (
+        "import json, runpy; m = runpy.run_path('/usr/local/lib/balai/status.py'); g = m['journal'].__globals__; "
+        "g['SENT_WITHIN'] = 30; print(json.dumps(list(m['journal'](json.loads(m['SETTINGS'].read_text())))))"
+    )
+
+    def named() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(machines.inside(KIOSK, "python3", "-I", "-c", program).stdout)
+        return found
+
+    sent = "/etc/systemd/system/balai-log-upload.service /var/lib/balai-log-upload/state"
+    machines.inside(KIOSK, "sh", "-c", f"systemctl stop balai-log-upload; touch -d '-3 hours' {sent}")
+    told = named()
+    machines.inside(KIOSK, "sh", "-c", "systemctl start balai-log-upload; logger balai-test")
+
+    assert [finding["kind"] for finding in told] == ["journal"]
+    eventually(lambda: named() == [], 20)

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from balai.mall.screens import screen_of
+from balai.mall.screens import queue_of, screen_of
+from balai.onsite.queue import Queue
 from balai.onsite.screen import State
 from balai.sites import INVENTORIES, load_site
 
@@ -65,3 +66,37 @@ def test_a_holiday_that_an_office_was_given_as_a_date_is_none(tmp_path: Path) ->
     (kiosk,) = (machine for machine in view.machines if machine.name.endswith("kiosk-1"))
 
     assert screen_of(kiosk, view)["closed_on"] == ["2026-11-26"]
+
+
+class TestBoard:
+    """What the hall sees of a mall that has closed."""
+
+    @pytest.fixture
+    def queue(self, tmp_path: Path) -> Queue:
+        told(tmp_path, HOURS)
+        return Queue(queue_of(load_site(tmp_path / "mpp-banyuwangi.yml")), tmp_path / "queue.sqlite")
+
+    def at(self, when: str) -> float:
+        return datetime.datetime.fromisoformat(when).replace(tzinfo=ZoneInfo("Asia/Jakarta")).timestamp()
+
+    def test_it_says_that_the_mall_is_closed_and_when_it_opens(self, queue: Queue) -> None:
+        assert queue.board(self.at("2026-11-26 12:00"))["opens"] == ""
+        assert queue.board(self.at("2026-11-26 15:30"))["opens"] == "2026-11-27T07:30"
+
+    def test_whoever_is_still_served_sees_calls_and_after_a_while_they_are_gone(self, queue: Queue) -> None:
+        network = queue.settings["offices"]["dukcapil"]["networks"][0]
+        officer = network.replace("0/27", "2")
+        for n in (1, 2):
+            queue.draw("dukcapil", f"ticket-{n}", self.at("2026-11-26 15:00"))
+        queue.call(1, "call-1-of-2", officer, self.at("2026-11-26 15:01"))
+
+        assert len(queue.board(self.at("2026-11-26 16:30"))["calls"]) == 1, "one waits still"
+        queue.call(1, "call-2-of-2", officer, self.at("2026-11-26 16:31"))
+        assert len(queue.board(self.at("2026-11-26 16:45"))["calls"]) == 2
+        assert queue.board(self.at("2026-11-26 16:47"))["calls"] == []
+        assert len(queue.board(self.at("2026-11-26 15:20"))["calls"]) == 2, "an open mall shows them all day"
+
+    def test_unknown_hours_close_nothing(self, tmp_path: Path) -> None:
+        queue = Queue(queue_of(load_site(INVENTORIES / "sites/mpp-banyuwangi.yml")), tmp_path / "queue.sqlite")
+
+        assert queue.board(self.at("2026-11-29 03:00"))["opens"] == ""

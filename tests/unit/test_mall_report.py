@@ -32,8 +32,8 @@ def row(office: str | None, drawn: int, called: int, answers: dict[str, list[int
 
 
 def good() -> dict[str, Any]:
-    answers = {name: [0, 0, 2, 2] for name in ELEMENTS}
-    parts = [row(None, 7, 5, answers), row("dukcapil", 6, 5, answers), row("imigrasi", 1, 0)]
+    answers = {name: [0, 0, 20, 20] for name in ELEMENTS}
+    parts = [row(None, 70, 50, answers), row("dukcapil", 60, 50, answers), row("imigrasi", 10, 0)]
     return {
         "format": "balai-counts-1",
         "site": NAME,
@@ -42,7 +42,7 @@ def good() -> dict[str, Any]:
         "since": "2026-10-01",
         "rows": [{"when": "2026-11-03", **part} for part in parts],
         "totals": parts,
-        "complaints": [{"when": "2026-11-03", "service": "portal-layanan/aduan", "handed_in": 4, "sent": 3}],
+        "complaints": [{"when": "2026-11-03", "service": "portal-layanan/aduan", "handed_in": 40, "sent": 30}],
     }
 
 
@@ -87,15 +87,15 @@ def test_what_was_counted_is_there_and_what_nobody_counts_is_still_unknown() -> 
     made = report(good())
     found = values(made)
 
-    assert (found["Nomor diambil"], found["Nomor dipanggil"]) == ("7", "5")
+    assert (found["Nomor diambil"], found["Nomor dipanggil"]) == ("70", "50")
     assert (found["Waktu tunggu, median (menit)"], found["Waktu tunggu, persentil ke-90 (menit)"]) == ("5.0", "30.5")
-    assert (found["Pengisi survei"], found["Indeks kepuasan (25 sampai 100)"]) == ("4", "87.50")
-    assert (found["Pengaduan diserahkan"], found["Di antaranya sudah diteruskan"]) == ("4", "3")
+    assert (found["Pengisi survei"], found["Indeks kepuasan (25 sampai 100)"]) == ("40", "87.50")
+    assert (found["Pengaduan diserahkan"], found["Di antaranya sudah diteruskan"]) == ("40", "30")
     assert found["Pengunjung"] == UNKNOWN, "a number is not a visitor"
     offices = {line[0]: line[1:] for line in table(made, "kantor")}
-    assert offices["Direktorat Jenderal Imigrasi"] == ["2", "2", "1", "0", UNKNOWN, UNKNOWN, "0", UNKNOWN]
+    assert offices["Direktorat Jenderal Imigrasi"] == ["2", "2", "10", "0", UNKNOWN, UNKNOWN, "0", UNKNOWN]
     assert len(table(made, "survei")) == 2 * len(ELEMENTS)
-    assert table(made, "pengaduan") == [["2026-11-03", "portal-layanan/aduan", "4", "3"]]
+    assert table(made, "pengaduan") == [["2026-11-03", "portal-layanan/aduan", "40", "30"]]
 
 
 def test_the_index_is_of_all_nine_elements_or_unknown_and_is_marked_as_recalled() -> None:
@@ -122,7 +122,7 @@ def test_a_queue_that_remembers_only_a_part_is_said_so(edit: dict, note: str, kn
 
     assert note in " ".join(made.notes)
     assert (values(made)["Nomor diambil"] != UNKNOWN) == known
-    assert values(made)["Pengaduan diserahkan"] == "4", "the intake remembers by itself"
+    assert values(made)["Pengaduan diserahkan"] == "40", "the intake remembers by itself"
 
 
 def test_a_mall_without_intake_does_not_know_its_complaints_and_one_without_any_has_none() -> None:
@@ -185,15 +185,15 @@ WRONG = {
     "another month's": ({"period": "2026-10"}, {"period", "rows[0].when", "rows[1].when", "rows[2].when", "complaints[0].when"}),
     "a year that is none": ({"period": "0000"}, {"period"}),
     "not of this form": ({"format": "balai-counts-2"}, {"format"}),
-    "no day": ({"rows": [{"when": "2026-11-31", **row(None, 7, 5)}]}, {"rows[0].when", "totals[1].drawn", "totals[1].called", "totals[2].drawn"}),
-    "twice": ({"totals": [*good()["totals"], row(None, 7, 5)]}, {"totals[3]"}),
-    "not what it adds up to": ({"totals": [row(None, 8, 5), *good()["totals"][1:]]}, {"totals[0].drawn"}),
+    "no day": ({"rows": [{"when": "2026-11-31", **row(None, 70, 50)}]}, {"rows[0].when", "totals[1].drawn", "totals[1].called", "totals[2].drawn"}),
+    "twice": ({"totals": [*good()["totals"], row(None, 70, 50)]}, {"totals[3]"}),
+    "not what it adds up to": ({"totals": [row(None, 80, 50), *good()["totals"][1:]]}, {"totals[0].drawn"}),
     "without the whole": ({"totals": good()["totals"][1:]}, {"totals", "rows[0].office"}),
     "more called than drawn": ({"totals": [row(None, 4, 5)]}, {"totals[0]"}),
     "below nothing": ({"totals": [row(None, -1, 0)]}, {"totals[0].drawn"}),
     "a fifth answer": ({"totals": [row(None, 7, 5, {"cost": [0, 0, 0, 0, 1]})]}, {"totals[0].answers.cost"}),
     "an element that is none": (
-        {"totals": [row(None, 7, 5, {"costs": [0, 0, 0, 1]}), *good()["totals"][1:]]},
+        {"totals": [row(None, 70, 50, {"costs": [0, 0, 0, 1]}), *good()["totals"][1:]]},
         {"totals[0].answers.costs"},
     ),
     "one element answered more": ({"totals": [row(None, 7, 5, {"cost": [0, 0, 0, 1], "time": [0, 0, 0, 2]})]}, {"totals[0]"}),
@@ -258,7 +258,7 @@ def test_the_command_prints_the_summary_or_writes_all_of_it(balai, tmp_path: Pat
     with (out / "antrean.csv").open(newline="") as file:
         lines = list(csv.reader(file))
     assert lines[0][:3] == ["Hari atau bulan", "Kantor", "Nomor diambil"]
-    assert lines[1][:3] == ["2026-11-03", "Seluruh mal", "7"]
+    assert lines[1][:3] == ["2026-11-03", "Seluruh mal", "70"]
 
 
 class _Page(HTMLParser):

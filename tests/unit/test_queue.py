@@ -16,7 +16,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from balai.mall.screens import queue_of
@@ -86,6 +86,82 @@ def test_only_the_office_of_a_counter_calls_to_it(queue: Queue, counter: int, so
         queue.call(counter, key(), source, WEDNESDAY)
 
 
+def test_an_officer_sees_the_counters_of_the_own_office_and_of_no_other(queue: Queue) -> None:
+    for office in ("dukcapil", "imigrasi"):
+        queue.draw(office, key(), WEDNESDAY)
+
+    assert [(c["counter"], c["waiting"], c["last"]) for c in queue.desk(A, WEDNESDAY)["counters"]] == [(1, 1, None)]
+    assert [c["counter"] for c in queue.desk(B, WEDNESDAY)["counters"]] == [2]
+    assert queue.desk(B, THURSDAY)["counters"] == queue.desk(KIOSK, WEDNESDAY)["counters"] == []
+    queue.call(1, key(), A, WEDNESDAY)
+    assert queue.desk(A, WEDNESDAY)["counters"][0]["last"] == {"ticket": "A001", "again": 0}
+    assert "networks" not in json.dumps(queue.desk(A, WEDNESDAY))
+
+
+def test_a_number_that_nobody_came_for_is_called_again_and_no_other_is(queue: Queue) -> None:
+    for _ in range(3):
+        queue.draw("dukcapil", key(), WEDNESDAY)
+    for later in (1, 2):
+        queue.call(1, key(), A, WEDNESDAY + later)
+    queue.draw("imigrasi", key(), WEDNESDAY)
+    queue.call(2, key(), B, WEDNESDAY + 3)
+    assert queue.board(WEDNESDAY)["calls"][0]["ticket"] == "B001"
+
+    for later in (4, 5):
+        assert queue.recall(1, key(), A, WEDNESDAY + later) == {"ticket": "A002", "counter": 1}
+
+    first, *others = queue.board(WEDNESDAY)["calls"]
+    assert first == {"ticket": "A002", "counter": 1, "at": WEDNESDAY + 5, "again": 2}
+    assert [(call["ticket"], call["again"]) for call in others] == [("B001", 0), ("A001", 0)]
+    assert queue.desk(A, WEDNESDAY)["counters"][0] | {"title": ""} == {
+        "counter": 1,
+        "title": "",
+        "waiting": 1,
+        "last": {"ticket": "A002", "again": 2},
+    }
+    assert queue.base.execute("SELECT max(called) FROM calls WHERE counter = 1").fetchone() == (WEDNESDAY + 2,), (
+        "the wait ended when it was called first"
+    )
+
+
+def test_a_repeated_request_to_call_again_is_one_and_stays_with_its_number(queue: Queue) -> None:
+    for _ in range(2):
+        queue.draw("dukcapil", key(), WEDNESDAY)
+    queue.call(1, key(), A, WEDNESDAY)
+    mine = key()
+
+    queue.recall(1, mine, A, WEDNESDAY)
+    queue.call(1, key(), A, WEDNESDAY)  # from another computer, before the answer came
+    assert queue.recall(1, mine, A, WEDNESDAY)["ticket"] == "A001"
+
+    assert {call["ticket"]: call["again"] for call in queue.board(WEDNESDAY)["calls"]} == {"A001": 1, "A002": 0}
+
+
+def test_nobody_calls_again_for_another_s_counter_or_what_was_not_called(queue: Queue) -> None:
+    queue.draw("dukcapil", key(), WEDNESDAY)
+
+    with pytest.raises(RefusedError, match="queue_not_called"):
+        queue.recall(1, key(), A, WEDNESDAY)
+    queue.call(1, key(), A, WEDNESDAY)
+    with pytest.raises(RefusedError, match="queue_not_yours"):
+        queue.recall(1, key(), B, WEDNESDAY)
+    with pytest.raises(RefusedError, match="queue_not_called"):
+        queue.recall(1, key(), A, THURSDAY)
+
+
+def test_a_screen_of_the_mall_calls_to_the_counter_it_stands_at_whosever_that_is_today(tmp_path: Path) -> None:
+    queue = Queue({**SETTINGS, "callers": {"10.64.2.33": 2}}, tmp_path / "q")
+    for office in ("dukcapil", "imigrasi"):
+        queue.draw(office, key(), WEDNESDAY)
+
+    assert [c["counter"] for c in queue.desk("10.64.2.33", WEDNESDAY)["counters"]] == [2]
+    assert queue.call(2, key(), "10.64.2.33", WEDNESDAY)["ticket"] == "B001"
+    with pytest.raises(RefusedError, match="queue_not_yours"):
+        queue.call(1, key(), "10.64.2.33", WEDNESDAY)
+    with pytest.raises(RefusedError, match="queue_not_yours"):
+        queue.call(2, key(), "10.64.2.33", THURSDAY)
+
+
 def test_nobody_waits(queue: Queue) -> None:
     with pytest.raises(RefusedError, match="queue_empty"):
         queue.call(1, key(), A, WEDNESDAY)
@@ -101,9 +177,11 @@ def test_numbers_begin_anew_each_day_and_never_go_back_with_the_clock(queue: Que
 def test_what_is_older_than_is_kept_is_gone(queue: Queue) -> None:
     queue.draw("dukcapil", key(), WEDNESDAY)
     queue.call(1, key(), A, WEDNESDAY)
+    queue.recall(1, key(), A, WEDNESDAY)
     for month in range(1, 16):
         queue.draw("dukcapil", key(), WEDNESDAY + month * 30 * 86400)
 
+    assert queue.base.execute("SELECT count(*) FROM recalls").fetchone() == (0,)
     (oldest,) = queue.base.execute("SELECT min(day) FROM tickets").fetchone()
     assert oldest > "2026-12-02"
     assert queue.base.execute("SELECT count(*) FROM calls").fetchone() == (0,)
@@ -132,12 +210,14 @@ def test_an_office_that_leaves_during_the_day_leaves_the_board_whole(queue: Queu
 
 
 @settings(max_examples=30, deadline=None)
-@given(steps=st.lists(st.sampled_from(["draw", "call", "repeat", "restart"]), max_size=40))
+@given(steps=st.lists(st.sampled_from(["draw", "call", "again", "replay", "repeat", "restart"]), max_size=40))
+@example(steps=["draw", "call", "again", "replay", "restart", "replay", "again", "replay"])
 def test_whatever_happens_no_number_is_told_twice_and_none_is_lost(steps: list[str], tmp_path_factory) -> None:
     path = tmp_path_factory.mktemp("queue") / "q"
     queue = Queue(SETTINGS, path)
     drawn: dict[str, str] = {}
     called: list[str] = []
+    again: dict[str, str] = {}
     for step in steps:
         if step == "restart":  # what a killed program leaves is what is on disk
             queue = Queue(SETTINGS, path)
@@ -146,6 +226,13 @@ def test_whatever_happens_no_number_is_told_twice_and_none_is_lost(steps: list[s
                 called.append(queue.call(1, key(), A, WEDNESDAY)["ticket"])
             except RefusedError:
                 assert len(called) == len(drawn)
+        elif step == "again" and called:
+            mine = key()
+            again[mine] = queue.recall(1, mine, A, WEDNESDAY)["ticket"]
+            assert again[mine] == called[-1]
+        elif step == "replay" and again:
+            mine, last = list(again.items())[-1]
+            assert queue.recall(1, mine, A, WEDNESDAY)["ticket"] == last
         elif step == "draw":
             mine = key()
             drawn[mine] = queue.draw("dukcapil", mine, WEDNESDAY)["ticket"]
@@ -155,6 +242,8 @@ def test_whatever_happens_no_number_is_told_twice_and_none_is_lost(steps: list[s
 
     assert list(drawn.values()) == [f"A{n:03}" for n in range(1, len(drawn) + 1)]
     assert called == list(drawn.values())[: len(called)]
+    times = queue.base.execute("SELECT coalesce(sum(times), 0) FROM recalls").fetchone()
+    assert times == (len(again),), "one that is told again is not called again"
 
 
 def test_many_at_once_get_a_number_each(queue: Queue) -> None:
@@ -206,6 +295,8 @@ def ask(url: str, body: bytes, **headers: str) -> tuple[int, dict]:
         ("/api/calls", b'{"counter": 1, "key": "12345678"}', 403),
         ("/api/calls", b'{"counter": 1e999, "key": "12345678"}', 400),
         ("/api/calls", b"[" * 4000, 400),
+        ("/api/recalls", b'{"counter": 1, "key": "12345678"}', 403),
+        ("/api/recalls", b'{"counter": 1, "key": "a b"}', 400),
         ("/api/other", b"{}", 404),
     ],
 )
@@ -235,6 +326,19 @@ def test_an_old_database_is_opened_as_it_is(tmp_path: Path) -> None:
         assert base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     base.close()
     assert Queue(SETTINGS, tmp_path / "q").draw("dukcapil", key(), WEDNESDAY)["ticket"] == "A002"
+
+
+def test_the_officer_s_page_asks_which_counters_are_its_own(address: str) -> None:
+    def counters(source: str) -> list[int] | str:
+        request = urllib.request.Request(address + "/api/counters", headers={"X-Forwarded-For": f"{A}, {source}"})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return [found["counter"] for found in json.loads(answer.read())["counters"]]
+        except urllib.error.HTTPError as error:
+            with error:
+                return json.loads(error.read())["reason"]
+
+    assert (counters(A), counters(KIOSK), counters("nobody")) == ([1], [], "queue_wrong")
 
 
 def test_only_kiosks_draw(address: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from balai.addressing import Zone
 from balai.errors import DataError
 from balai.mall.inventory import of_group, of_machine
 from balai.mall.screens import SHELL, places_of, policies_of, profile_of, queue_of, screen_of
@@ -101,6 +103,50 @@ def test_machines_and_profiles_that_there_are_not_are_told_with_their_lines(esta
     assert set(given) == {"'kiosk-9'", "'quene'"}
     assert "queue" in given["'quene'"].fix
     assert all(problem.line for problem in given.values())
+
+
+def test_a_screen_that_calls_numbers_stands_at_a_counter(estate: Path) -> None:
+    with (estate / "sites/mpp-banyuwangi.yml").open("a") as file:
+        file.write("screens: {display-2: caller}\ncallers: {display-2: 2}\n")
+    view = load(estate)
+    display = next(machine for machine in view.machines if machine.name.endswith("display-2"))
+
+    assert screen_of(display, view)["page"].endswith("/loket/")
+    v4, v6 = queue_of(view)["callers"]
+    assert ipaddress.ip_address(v4) in view.plan.zones[Zone.DISPLAYS]
+    assert ipaddress.ip_address(v6) in view.plan.zones_v6[Zone.DISPLAYS]
+    assert set(queue_of(view)["callers"].values()) == {2}
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ("screens: {display-2: caller}", "screens.display-2"),
+        ("callers: {display-2: 2}", "callers.display-2"),
+        ("screens: {display-2: hall}\ncallers: {display-2: 2}", "callers.display-2"),
+        ("screens: {display-2: caller}\ncallers: {display-2: 99}", "callers.display-2"),
+        ("screens: {display-2: caller}\ncallers: {display-2: 2, kiosk-9: 2}", "callers.kiosk-9"),
+    ],
+)
+def test_a_caller_without_its_counter_or_a_counter_without_its_caller_is_refused(
+    estate: Path, lines: str, key: str
+) -> None:
+    with (estate / "sites/mpp-banyuwangi.yml").open("a") as file:
+        file.write(f"{lines}\n")
+
+    with pytest.raises(DataError) as caught:
+        load(estate)
+
+    assert [problem.key for problem in caught.value.problems] == [key]
+    assert all(problem.line and problem.fix for problem in caught.value.problems)
+
+
+def test_not_every_screen_of_a_mall_calls_numbers(estate: Path) -> None:
+    path = estate / "screens.yml"
+    path.write_text(path.read_text().replace("display: hall", "display: caller"))
+
+    with pytest.raises(DataError, match="stands at a counter"):
+        load(estate)
 
 
 @pytest.mark.parametrize(

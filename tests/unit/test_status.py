@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         active: str | None = "wan1",
         bad=(),
         colours="40",
+        installed: float | None = 100,
+        sent: float | None = 0,
+        on: float = 100,
     ):
         for card in settings["cards"]:
             (tmp_path / card["name"]).mkdir(exist_ok=True)
@@ -44,6 +49,14 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(status, "UPLINKS", tmp_path / "uplinks.json")
         monkeypatch.setattr(status, "LEAST_FREE", 0)
         monkeypatch.setattr(status, "run", run)
+        for name, hours in (("SENDER", installed), ("SENT", sent)):
+            path = tmp_path / name
+            path.unlink(missing_ok=True)
+            monkeypatch.setattr(status, name, path)
+            if hours is not None:
+                path.touch()
+                os.utime(path, (time.time() - hours * 3600, time.time() - hours * 3600))
+        monkeypatch.setattr("time.monotonic", lambda: on * 3600)
         return status.code(status.findings(settings))
 
     return make
@@ -65,8 +78,27 @@ def test_each_thing_that_fails_has_its_letter_and_its_place(machine) -> None:
     assert machine(ROUTER, bad=("wan1", "wan2"), active=None) == "J1 J2 O", "the data centre is no news then"
 
 
+def test_a_journal_that_does_not_arrive_is_told_after_an_hour_of_trying_and_not_before(machine) -> None:
+    assert machine(KIOSK, sent=0.9) == "OK"
+    assert machine(KIOSK, sent=2.1) == "C"
+    assert machine(KIOSK, sent=60, on=0.5) == "OK", "it was switched off over the weekend"
+    assert machine(KIOSK, sent=None) == "C", "it has never arrived"
+    assert machine(KIOSK, sent=None, installed=0.5) == machine(KIOSK, sent=None, installed=None) == "OK"
+    assert machine(KIOSK, sent=2.1, dead=("mgmt",)) == "K1 C", "the likeliest cause stands first"
+    server = status_of(next(m for m in VIEW.machines if m.kind == "server"), VIEW)
+    assert machine(server, sent=None) == "OK", "the server's own journal is where it belongs"
+
+
 def test_every_kind_has_a_sentence_that_its_finding_fills_in_both_languages() -> None:
-    examples = {"card": "srv", "network": "servers", "unit": "chrony", "place": "/", "free": 3, "name": "fibre"}
+    examples = {
+        "card": "srv",
+        "network": "servers",
+        "unit": "chrony",
+        "place": "/",
+        "free": 3,
+        "name": "fibre",
+        "hours": 2,
+    }
     for kind in status.LETTERS:
         for language in ("id", "en"):
             text = KIOSK["texts"][f"status_{kind}"][language].format(**examples, number=1)

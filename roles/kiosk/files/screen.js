@@ -5,6 +5,13 @@ const root = document.documentElement;
 let lang = "id";
 let last = null;
 let drawn = "";
+// What the page of the mall's server is called, and what is said while it does not answer.
+const words = {
+  antrean: ["page", "page_away"],
+  papan: ["page", "page_away"],
+  survei: ["survey", "survey_away"],
+  loket: ["call", "call_away"],
+};
 
 function tile(title, note, url) {
   const box = document.createElement(url ? "a" : "div");
@@ -50,7 +57,7 @@ function draw(state) {
   }
   if (state.page.url) {
     const gone = state.page.state === "away" || state.page.state === "broken";
-    const [title, away] = state.page.url.endsWith("/survei/") ? ["survey", "survey_away"] : ["page", "page_away"];
+    const [title, away] = words[state.page.url.split("/")[3]];
     const note = gone ? say(away) : say(state.page.state);
     const box = tile(say(title), note, works(state.page) && state.page.url);
     box.className = "first";

@@ -1,11 +1,15 @@
 "use strict";
-// Three pages of one queue: antrean (draw), papan (the hall), loket (a counter calls).
+// Three pages of one queue: antrean (draw), papan (the hall), loket (an officer calls to a counter).
 const page = document.body.dataset.page;
 const byId = (id) => document.getElementById(id);
 let lang = "id";
 let board = null;
-let held = null; // what was told to this citizen or counter, until they go on
+let held = null; // what was told to this citizen, until they go on
 let busy = false; // a request is on its way: nothing else is asked for meanwhile
+let noticed = ""; // the key of what is said above the rest
+let counter = Number(location.hash.slice(1)); // the officer's, kept in the address so that it can be bookmarked
+let announced = null; // the call that the hall has seen last
+let until = 0; // till when it is pointed out
 const say = (key) => board.texts["queue_" + key][lang];
 
 function make(kind, words, inside = []) {
@@ -15,9 +19,13 @@ function make(kind, words, inside = []) {
   return part;
 }
 
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
 function notice(key) {
+  noticed = key;
   byId("notice").hidden = !key;
-  if (key && board) byId("notice").textContent = say(key);
+  const words = key && board ? say(key) : "";
+  if (byId("notice").textContent !== words) byId("notice").textContent = words; // read aloud once
 }
 
 // Puts parts in place of those before; what had the keyboard's focus keeps it.
@@ -41,7 +49,7 @@ async function ask(path, body) {
     } catch (error) {
       console.warn("no answer", error);
       notice("again");
-      await new Promise((done) => setTimeout(done, 1000));
+      await pause(1000);
     }
   }
 }
@@ -49,21 +57,53 @@ async function ask(path, body) {
 async function request(path, body) {
   busy = true;
   show();
-  held = await ask(path, body);
+  const told = await ask(path, body);
+  if (told) notice("");
+  return told;
+}
+
+function done() {
   busy = false;
-  if (held) notice("");
   show();
 }
 
 async function draw(office) {
-  await request("/api/tickets", { office });
+  held = await request("/api/tickets", { office });
+  done();
   const mine = held;
   setTimeout(() => { if (held === mine) { held = null; show(); } }, 15000);
 }
 
-async function call(counter) {
-  await request("/api/calls", { counter });
+// A second press of the same key, by mistake, must not pass over a citizen.
+async function call(path) {
+  await Promise.all([request(path, { counter }), pause(1000)]);
   await look();
+  done();
+}
+
+function choose(number) {
+  counter = number;
+  history.replaceState(null, "", `#${number || ""}`);
+  notice("");
+  show();
+  document.querySelector("main button")?.focus();
+}
+
+function act(words, does, inside = []) {
+  const button = make("button", words, inside);
+  button.type = "button";
+  button.addEventListener("click", () => { if (!busy) does(); });
+  return button;
+}
+
+function rows(newest) {
+  return board.calls.map((one) => {
+    const again = one.again ? [make("small", say("recalled"))] : [];
+    const row = make("div", "", [make("b", one.ticket), make("span", `${say("counter")} ${one.counter}`, again)]);
+    row.className = one === newest ? "call newest" : "call";
+    row.classList.toggle("flash", one === newest && Date.now() < until);
+    return row;
+  });
 }
 
 const pages = {
@@ -73,57 +113,75 @@ const pages = {
     if (held) {
       const box = make("div", say("yours"), [make("b", held.ticket), make("p", `${held.ahead} ${say("ahead")}`)]);
       box.className = "ticket";
-      const back = make("button", say("back"));
-      back.addEventListener("click", () => { held = null; show(); });
-      return [box, back];
+      return [box, act(say("back"), () => { held = null; show(); })];
     }
-    return board.offices.map((office) => {
-      const button = make("button", "", [make("strong", office.title), make("span", `${office.waiting} ${say("waiting")}`)]);
-      button.addEventListener("click", () => draw(office.name));
-      return button;
-    });
+    return board.offices.map((office) => act("", () => draw(office.name),
+      [make("strong", office.title), make("span", `${office.waiting} ${say("waiting")}`)]));
   },
   papan() {
     byId("title").textContent = say("board");
-    if (!board.calls.length) return [make("p", say("nobody"))];
-    return board.calls.map((one, place) => {
-      const row = make("div", "", [make("b", one.ticket), make("span", `${say("counter")} ${one.counter}`)]);
-      row.className = place ? "call" : "call newest";
-      return row;
-    });
+    const [newest] = board.calls;
+    const now = newest ? `${newest.ticket} ${newest.again}` : "";
+    if (announced !== null && now !== announced) until = Date.now() + 5000;
+    announced = now;
+    if (board.opens) {
+      const form = { weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" };
+      const when = new Date(board.opens).toLocaleString(lang, form);
+      const box = make("div", say("closed"), [make("p", say("opens").replace("{when}", when))]);
+      box.className = "closed";
+      return [box, ...rows(newest)];
+    }
+    return newest ? rows(newest) : [make("p", say("nobody"))];
   },
   loket() {
-    byId("title").textContent = say("call");
-    const parts = board.offices.flatMap((office) => office.counters.map((counter) => {
-      const text = `${office.title}: ${office.waiting} ${say("waiting")}`;
-      const button = make("button", "", [make("strong", `${say("counter")} ${counter}`), make("span", text)]);
-      button.addEventListener("click", () => call(counter));
-      return button;
-    }));
-    if (!held) return parts;
-    const box = make("div", `${say("called")}: ${say("counter")} ${held.counter}`, [make("b", held.ticket)]);
-    box.className = "ticket";
-    return [box, ...parts];
+    const all = board.counters;
+    const mine = all.length === 1 ? all[0] : all.find((one) => one.counter === counter);
+    counter = mine?.counter ?? counter;
+    byId("title").textContent = mine ? `${say("counter")} ${counter}: ${mine.title}` : say("pick");
+    if (mine?.waiting && noticed === "empty") notice("");
+    tell(mine);
+    if (!all.length) return [make("p", say("no_counter"))];
+    if (!mine) {
+      return all.map((one) => act("", () => choose(one.counter),
+        [make("strong", `${say("counter")} ${one.counter}`), make("span", `${one.title}: ${one.waiting} ${say("waiting")}`)]));
+    }
+    const next = act("", () => call("/api/calls"), [make("strong", say("call")), make("span", `${mine.waiting} ${say("waiting")}`)]);
+    next.className = "next";
+    const again = mine.last ? [act(say("recall"), () => call("/api/recalls"))] : [];
+    return [next, ...again, ...(all.length > 1 ? [act(say("change"), () => choose(0))] : [])];
   },
 };
+
+// What is read aloud changes only when a number does.
+function tell(mine) {
+  const box = byId("called");
+  box.hidden = !mine;
+  const { ticket, again } = mine?.last ?? {};
+  const words = ticket ? `${say("called")}${again ? ` (${say("recalled")}: ${again})` : ""}` : say("not_called");
+  if (mine && box.textContent !== words + (ticket ?? "")) box.replaceChildren(words, ...(ticket ? [make("b", ticket)] : []));
+}
 
 function show() {
   if (!board) return;
   document.documentElement.lang = lang;
   byId("mall").textContent = board.mall;
   byId("language").textContent = lang === "id" ? "English" : "Bahasa Indonesia";
+  notice(noticed);
+  const before = document.querySelector("main .next");
   replace(byId("main"), pages[page]());
-  for (const button of document.querySelectorAll("main button")) button.disabled = busy;
+  // One that is disabled would lose the keyboard's focus.
+  for (const button of document.querySelectorAll("main button")) button.setAttribute("aria-disabled", busy);
+  if (!before) document.querySelector("main .next")?.focus(); // one key is enough from the beginning
 }
 
 let drawn = "";
 async function look() {
   try {
-    const answer = await fetch("/api/board", { cache: "no-store", signal: AbortSignal.timeout(4000) });
+    const answer = await fetch(page === "loket" ? "/api/counters" : "/api/board", { cache: "no-store", signal: AbortSignal.timeout(4000) });
     if (!answer.ok) throw new Error(answer.status);
     const words = await answer.text();
     board = JSON.parse(words);
-    if (byId("notice").textContent === say("away")) notice("");
+    if (noticed === "away") notice("");
     const now = words + lang + JSON.stringify(held);
     if (now !== drawn) show();
     drawn = now;
@@ -134,5 +192,7 @@ async function look() {
 }
 
 byId("language").addEventListener("click", () => { lang = lang === "id" ? "en" : "id"; show(); });
+// A key that is held down is pressed once.
+document.addEventListener("keydown", (event) => { if (event.repeat && event.target.closest("button")) event.preventDefault(); });
 look();
 setInterval(look, 1000);
