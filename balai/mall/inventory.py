@@ -9,7 +9,7 @@ from balai.flows import compile_for
 from balai.flows.compiled import PRIVATE, Kind
 from balai.mall.intake import intake_of
 from balai.mall.links import links_of
-from balai.mall.screens import policies_of, queue_of, screen_of
+from balai.mall.screens import policies_of, printer_of, queue_of, screen_of
 from balai.mall.services import (
     TIME,
     asking,
@@ -59,6 +59,7 @@ def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
     """Return what `balai.onsite.status` is told: what the machine must have, and the sentences when it has not."""
     first = machine == view.machines[0]
     links = links_of(machine, view)
+    printer = printer_of(machine, view)
     wired = [link for link in links if link.network == "management" or link.gateways or link.network == "uplink"]
     return {
         "machine": machine.name,
@@ -70,6 +71,7 @@ def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
         "centres": [peer["address"] for peer in overlay_of(view)["peers"]] if first else [],
         "name": f"router-1.{zone_of(view)}",
         "screen": machine.kind in ("kiosk", "display"),
+        "printer": printer.at if printer else "",
         "helpdesk": helpdesk_of(view),
         "tell": {"name": verdicts_host(view), "addresses": server_addresses(view)},
         "page": f"https://{verdicts_host(view)}/periksa/",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         active: str | None = "wan1",
         bad=(),
         colours="40",
+        paper="works",
     ):
         for card in settings["cards"]:
             (tmp_path / card["name"]).mkdir(exist_ok=True)
@@ -38,6 +40,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         def run(*argv: str) -> tuple[bool, str]:
             return (argv[0] not in broken and argv[-1] not in broken), "10.0.1.123,Normal"
 
+        (tmp_path / "printer").write_text(paper)
+        monkeypatch.setattr(status, "PRINTER", tmp_path / "printer")
         (tmp_path / "seen").write_text(colours)
         monkeypatch.setattr(status, "SEEN", tmp_path / "seen")
         monkeypatch.setattr(status, "CARDS", tmp_path)
@@ -65,8 +69,31 @@ def test_each_thing_that_fails_has_its_letter_and_its_place(machine) -> None:
     assert machine(ROUTER, bad=("wan1", "wan2"), active=None) == "J1 J2 O", "the data centre is no news then"
 
 
+def test_a_ticket_printer_is_named_where_one_is_declared_and_only_there(
+    machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printing = {**KIOSK, "printer": "/dev/usb/lp0"}
+
+    assert machine(printing) == "OK"
+    assert machine(printing, paper="paper") == "R"
+    assert {machine(printing, paper=said) for said in ("away", "stuck", "fault", "")} == {"C"}
+    assert machine(KIOSK, paper="away") == "OK"
+    assert machine(printing) == "OK"
+    os.utime(tmp_path / "printer", (0, 0))
+    (finding,) = status.tickets(printing)
+    assert finding == {"kind": "printer", "number": 0, "at": "/dev/usb/lp0"}, "nobody has looked for long"
+
+
 def test_every_kind_has_a_sentence_that_its_finding_fills_in_both_languages() -> None:
-    examples = {"card": "srv", "network": "servers", "unit": "chrony", "place": "/", "free": 3, "name": "fibre"}
+    examples = {
+        "card": "srv",
+        "network": "servers",
+        "unit": "chrony",
+        "place": "/",
+        "free": 3,
+        "name": "fibre",
+        "at": "lp0",
+    }
     for kind in status.LETTERS:
         for language in ("id", "en"):
             text = KIOSK["texts"][f"status_{kind}"][language].format(**examples, number=1)
