@@ -159,7 +159,9 @@ def policies_of(machine: Machine, view: SiteView) -> Json:
     # A dot before a name keeps the names below it out.
     allowed = [SHELL, *(f"https://.{host}:443" for host in dict.fromkeys(hosts))]
     policies = {**FIXED, "PrintingEnabled": profile.printing, "URLBlocklist": BLOCKED, "URLAllowlist": allowed}
-    if printer_of(machine, view):  # the page of the queue asks this machine for paper, and no other page may
+    # The page of the queue asks this machine for paper. Chromium 156 lets a page of a private network do so anyway; one
+    # that asks the citizen first would have no answer.
+    if printer_of(machine, view):
         policies["LoopbackNetworkAllowedForUrls"] = [f"https://{site_server(view)}"]
     return policies
 
