@@ -314,6 +314,9 @@ def screen_problems(site: Site, sizes: Sizes, screens: Screens, document: Docume
             yield unknown(document, ("screens", machine), machine, "kiosk or display of the site", known)
         if profile not in screens.profiles:
             yield unknown(document, ("screens", machine), profile, "profile of screens.yml", list(screens.profiles))
+    for machine in site.usb:
+        if machine not in known:
+            yield unknown(document, ("usb", machine), machine, "kiosk or display of the site", known)
     kiosks = [name for name in known if name.startswith("kiosk-")]
     for machine in site.printers:
         usual = screens.first_kiosk if machine == "kiosk-1" else screens.kiosk

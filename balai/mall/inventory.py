@@ -23,6 +23,7 @@ from balai.mall.services import (
     zone_of,
 )
 from balai.mall.updates import updates_of
+from balai.mall.usb import usb_rules_of
 from balai.mall.verdicts import helpdesk_of, server_addresses, server_of, verdicts_of
 from balai.sites import Machine, SiteView
 from balai.text import catalogue
@@ -40,9 +41,13 @@ def of_machine(machine: Machine, view: SiteView) -> dict[str, Any]:
     kind: Kind = machine.kind  # type: ignore[assignment]
     links = links_of(machine, view)
     gateways = [gateway for link in links for gateway in link.gateways]
-    screen = {}
+    screen: dict[str, Any] = {}
     if kind in ("kiosk", "display"):
-        screen = {"kiosk_settings": screen_of(machine, view), "kiosk_policies": policies_of(machine, view)}
+        screen = {
+            "kiosk_settings": screen_of(machine, view),
+            "kiosk_policies": policies_of(machine, view),
+            "usb_guard_rules": usb_rules_of(machine, view),
+        }
     return {
         "ansible_host": machine.address,
         "firewall_rules": [rule.as_dict() for rule in compile_for(kind, view.flows, view.plan)],

@@ -17,6 +17,18 @@ Words = Annotated[str, StringConstraints(min_length=3, max_length=48)]
 UsbId = Annotated[str, StringConstraints(pattern=r"^(unknown|[0-9a-f]{4}:[0-9a-f]{4})$")]
 
 
+class UsbDevice(Model):
+    """
+    A device that may be plugged into a screen's USB sockets; all that is not declared is refused.
+
+    Attributes:
+        kind: A `panel` that is touched, a `keyboard` (none is let in but these), or something else (`other`).
+    """
+
+    kind: Literal["panel", "keyboard", "other"]
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]
+
+
 class Printer(Model):
     """
     A thermal ticket printer (ESC/POS) of a kiosk that gives numbers; none is there until somebody has written it down.
