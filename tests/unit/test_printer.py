@@ -199,6 +199,16 @@ def test_a_driver_that_never_comes_back_holds_up_nobody(monkeypatch: pytest.Monk
     never.set()
 
 
+def test_what_was_given_up_is_not_printed_when_the_driver_comes_back(device, quick) -> None:
+    paper = device({})
+    one = Printer(paper.at)
+    with one.line:
+        outcome = one.print(key(), 1, words())
+    time.sleep(0.3)
+
+    assert (outcome, paper.took) == ("stuck", b"")
+
+
 def test_a_port_prints_as_a_device_does(quick) -> None:
     took = bytearray()
     with socket.create_server(("127.0.0.1", 0)) as server:
