@@ -306,7 +306,7 @@ def wiring_problems(site: Site, sizes: Sizes, document: Document) -> Iterable[Pr
 
 
 def screen_problems(site: Site, sizes: Sizes, screens: Screens, document: Document) -> Iterable[Problem]:
-    """Yield machines, profiles and counters that a site's `screens` and `callers` name and that there are not."""
+    """Yield what a site says of its screens that cannot be: names, profiles, counters, printers in a wrong place."""
     devices = devices_of(site, sizes)
     known = [f"{kind}-{n}" for kind in ("kiosk", "display") for n in range(1, getattr(devices, kind) + 1)]
     for machine, profile in site.screens.items():
@@ -325,6 +325,18 @@ def screen_problems(site: Site, sizes: Sizes, screens: Screens, document: Docume
             yield wrong(document, ("callers", machine), machine, "its profile calls no numbers", fix)
         if str(counter) not in counters:
             yield unknown(document, ("callers", machine), str(counter), "counter of the assignments", counters)
+    for machine in site.usb:
+        if machine not in known:
+            yield unknown(document, ("usb", machine), machine, "kiosk or display of the site", known)
+    kiosks = [name for name in known if name.startswith("kiosk-")]
+    for machine in site.printers:
+        usual = screens.first_kiosk if machine == "kiosk-1" else screens.kiosk
+        given = screens.profiles.get(site.screens.get(machine, usual))
+        if machine not in kiosks:
+            yield unknown(document, ("printers", machine), machine, "kiosk of the site", kiosks)
+        elif given and given.page != "antrean":
+            fix = "Give it a profile whose page is `antrean` in `screens`, or take the printer away."
+            yield wrong(document, ("printers", machine), machine, "this kiosk gives no numbers to print", fix)
 
 
 def facility_problems(site: Site, facilities: Facilities, document: Document) -> Iterable[Problem]:

@@ -22,7 +22,7 @@ BASE = (
 )
 ROUTER = "kea-dhcp4-server,unbound,dns-root-data,wireguard-tools,wireguard-go,conntrack,libfaketime"
 SERVER = "age,caddy"
-SCREEN = "chromium,sway,seatd,waybar,wvkbd,swayidle,grim,wtype,fonts-dejavu-core"
+SCREEN = "chromium,sway,seatd,waybar,wvkbd,swayidle,grim,wtype,fonts-dejavu-core,usbguard"
 # By kind of tree: its packages, and the shell lines that make it a lab's.
 TREES = {
     "router": f"{BASE},{ROUTER}",
@@ -57,7 +57,7 @@ printf '[Unit]\\nConditionCapability=\\n' > "$root"/etc/systemd/system/chrony.se
 echo 'DAEMON_OPTS="-F 1 -x"' > "$root"/etc/default/chrony
 chroot "$root" systemctl mask -q auditd
 """
-# A container has no panel and no seat: the compositor draws into memory, as large as the panel would be.
+# A container has no panel and no seat: the compositor draws into memory, as large as the panel would be. It has no USB.
 PANEL = """mkdir -p "$root"/etc/systemd/system/kiosk.service.d
 cat > "$root"/etc/systemd/system/kiosk.service.d/lab.conf <<U
 [Unit]
@@ -65,7 +65,7 @@ Wants=
 [Service]
 Environment=WLR_BACKENDS=headless WLR_RENDERER=pixman WLR_LIBINPUT_NO_DEVICES=1
 U
-chroot "$root" systemctl mask -q seatd
+chroot "$root" systemctl mask -q seatd usbguard usbguard-dbus
 """
 CUSTOMISE = {
     # Installed and asleep, as on a fresh machine: the roles wake them.

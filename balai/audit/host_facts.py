@@ -38,6 +38,7 @@ from balai.audit.host_parsing import (
     recorded,
     screen,
     sudo_rules,
+    usb_guard,
     verified,
     weak_suites,
 )
@@ -45,12 +46,12 @@ from balai.audit.host_parsing import (
 Json = dict[str, Any]
 # Where programs, settings and records lie. Data is left out: its size has no bound.
 WALKED = ("/boot", "/etc", "/opt", "/root", "/usr", "/var/backups", "/var/log", "/var/spool")
-WALK_SECONDS = 15
-VERIFY_SECONDS = 25
+WALK_SECONDS, VERIFY_SECONDS = 15, 25
 PRIVATE_LOGS = ("/var/log/journal/", "/var/log/audit/", "/var/log/private/", "/var/log/btmp", "/var/log/auth.log")
 SENT = pathlib.Path("/var/lib/balai-log-upload/state")  # written when the mall's server has taken what came
 MANAGED_MARK = re.compile("ansible managed", re.IGNORECASE)
 BROWSER, PROCESSES = "/etc/chromium/policies/managed", ("ps", "-ww", "-eo", "user:32=,args=")
+GUARD = ("/etc/usbguard/usbguard-daemon.conf", "/etc/usbguard/rules.conf")
 LEGACY = {"ftp", "nis", "rsh-client", "rsh-redone-client", "talk", "telnet", "tftp", "tftp-hpa", "xinetd", "ypbind-mt"}
 SETTINGS = ("/etc/shadow", "/etc/sudoers", "/etc/ssh/sshd_config", "/etc/audit/rules.d", "/etc/balai/site")
 
@@ -326,7 +327,6 @@ def journal() -> Json:
 def gatherers() -> dict[str, Callable[[], Any]]:
     passwd, shadow, group = rows("/etc/passwd"), rows("/etc/shadow"), rows("/etc/group")
     updates = read("/etc/apt/apt.conf.d/52balai-updates") or ""
-    units = ("ctrl-alt-del.target", "debug-shell.service")
     allowed = {"cron": "/etc/cron.allow", "at": "/etc/at.allow"}
     words = run("journalctl", "-q", "-b", "-o", "cat", "-n", "5000", "-t", "sshd", "-t", "sudo")
     pam = [read(f"/etc/pam.d/common-{part}") or "" for part in ("auth", "password")]
@@ -353,7 +353,7 @@ def gatherers() -> dict[str, Callable[[], Any]]:
         "integrity": integrity,
         "packages": packages,
         "schedulers": lambda: {name: lines(read(path)) for name, path in allowed.items()},
-        "units": lambda: {name: unit(name) for name in units},
+        "units": lambda: {name: unit(name) for name in ("ctrl-alt-del.target", "debug-shell.service")},
         "sysctl": lambda: sysctls() or None,
         "modes": modes,
         "clock": lambda: (
@@ -376,6 +376,7 @@ def gatherers() -> dict[str, Callable[[], Any]]:
         "leases": lent,
         "room": room,
         "screen": lambda: screen(read(f"{BROWSER}/balai.json"), listed("ls", BROWSER) or [], run(*PROCESSES) or ""),
+        "usb": lambda: usb_guard(read(GUARD[0]), read(GUARD[1]), unit("usbguard.service")),
         "timezone": lambda: (run("timedatectl", "show", "-p", "Timezone", "--value") or "").strip() or None,
         "failed_units": lambda: listed("systemctl", "--failed", "--no-legend", "--plain"),
         "release": lambda: keyed(read("/etc/os-release")).get("VERSION_CODENAME"),

@@ -235,3 +235,12 @@ def screen(policies: str | None, files: list[str], processes: str) -> Json | Non
         "profiles": sorted({w for _, args in browser for w in re.findall(r"--user-data-dir=(\S+)", args)}),
         "idle_seconds": min((int(found[1]) for found in idle if found), default=0),
     }
+
+
+def usb_guard(settings: str | None, rules: str | None, unit: Json) -> Json:
+    """Return what guards a machine's USB sockets: usbguard's settings, its rules in order, and whether it runs."""
+    return {
+        "settings": keyed(settings),
+        "rules": lines(rules),
+        "running": unit.get("ActiveState") == "active",
+    }

@@ -14,6 +14,7 @@ from balai.errors import EnvironmentFault
 from balai.estate import Estate
 from balai.mall import sockets_of
 from balai.mall.screens import policies_of, profile_of
+from balai.mall.usb import usb_rules_of
 from balai.models import Cluster, Tenant
 from balai.rules import Finding, Judge, admission, cel, load_rules
 from balai.rules.catalogue import Control, FactCheck, controls, fact_checks, unproven
@@ -61,6 +62,7 @@ def audit(
                 expected["screen"] = {
                     "policies": policies_of(host.machine, site),
                     "idle_seconds": profile_of(host.machine, site)[1].idle_seconds or 0,
+                    "usb": usb_rules_of(host.machine, site),
                 }
             results += [
                 judge_facts(check, host.machine.name, host.facts, expected, host.at, host.error or "no answer")

@@ -9,7 +9,7 @@ from balai.flows import compile_for
 from balai.flows.compiled import PRIVATE, Kind
 from balai.mall.intake import intake_of
 from balai.mall.links import links_of
-from balai.mall.screens import policies_of, queue_of, screen_of
+from balai.mall.screens import policies_of, printer_of, queue_of, screen_of
 from balai.mall.services import (
     TIME,
     asking,
@@ -23,6 +23,7 @@ from balai.mall.services import (
     zone_of,
 )
 from balai.mall.updates import updates_of
+from balai.mall.usb import usb_rules_of
 from balai.mall.verdicts import helpdesk_of, server_addresses, server_of, verdicts_of
 from balai.sites import Machine, SiteView
 from balai.text import catalogue
@@ -40,9 +41,13 @@ def of_machine(machine: Machine, view: SiteView) -> dict[str, Any]:
     kind: Kind = machine.kind  # type: ignore[assignment]
     links = links_of(machine, view)
     gateways = [gateway for link in links for gateway in link.gateways]
-    screen = {}
+    screen: dict[str, Any] = {}
     if kind in ("kiosk", "display"):
-        screen = {"kiosk_settings": screen_of(machine, view), "kiosk_policies": policies_of(machine, view)}
+        screen = {
+            "kiosk_settings": screen_of(machine, view),
+            "kiosk_policies": policies_of(machine, view),
+            "usb_guard_rules": usb_rules_of(machine, view),
+        }
     return {
         "ansible_host": machine.address,
         "firewall_rules": [rule.as_dict() for rule in compile_for(kind, view.flows, view.plan)],
@@ -59,6 +64,7 @@ def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
     """Return what `balai.onsite.status` is told: what the machine must have, and the sentences when it has not."""
     first = machine == view.machines[0]
     links = links_of(machine, view)
+    printer = printer_of(machine, view)
     wired = [link for link in links if link.network == "management" or link.gateways or link.network == "uplink"]
     return {
         "machine": machine.name,
@@ -71,6 +77,7 @@ def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
         "name": f"router-1.{zone_of(view)}",
         "screen": machine.kind in ("kiosk", "display"),
         "sends": machine != server_of(view),
+        "printer": printer.at if printer else "",
         "helpdesk": helpdesk_of(view),
         "tell": {"name": verdicts_host(view), "addresses": server_addresses(view)},
         "page": f"https://{verdicts_host(view)}/periksa/",

@@ -12,7 +12,7 @@ from balai.flows.compiled import networks_of
 from balai.flows.services import host_of
 from balai.mall.links import links_of
 from balai.mall.services import calendar_of, zone_of
-from balai.models.screen import Profile
+from balai.models.screen import Printer, Profile
 from balai.onsite.calendar import is_date
 from balai.onsite.hours import openings
 from balai.sites import Machine, SiteView
@@ -104,6 +104,11 @@ def profile_of(machine: Machine, view: SiteView) -> tuple[str, Profile]:
     return name, screens.profiles[name]
 
 
+def printer_of(machine: Machine, view: SiteView) -> Printer | None:
+    """Return the ticket printer that somebody has written down for a kiosk."""
+    return view.site.printers.get(short_name(machine, view))
+
+
 def site_server(view: SiteView) -> str:
     """Return the name of the mall's own server, as its pages are called by."""
     return f"server-1.{zone_of(view)}"
@@ -154,12 +159,18 @@ def policies_of(machine: Machine, view: SiteView) -> Json:
         hosts.append(site_server(view))
     # A dot before a name keeps the names below it out.
     allowed = [SHELL, *(f"https://.{host}:443" for host in dict.fromkeys(hosts))]
-    return {**FIXED, "PrintingEnabled": profile.printing, "URLBlocklist": BLOCKED, "URLAllowlist": allowed}
+    policies = {**FIXED, "PrintingEnabled": profile.printing, "URLBlocklist": BLOCKED, "URLAllowlist": allowed}
+    # The page of the queue asks this machine for paper. Chromium 156 lets a page of a private network do so anyway; one
+    # that asks the citizen first would have no answer.
+    if printer_of(machine, view):
+        policies["LoopbackNetworkAllowedForUrls"] = [f"https://{site_server(view)}"]
+    return policies
 
 
 def screen_of(machine: Machine, view: SiteView) -> Json:
     """Return what the shell of a screen is told: its profile, its places and the sentences for them."""
     name, profile = profile_of(machine, view)
+    printer = printer_of(machine, view)
     return {
         "mall": view.site.title,
         "timezone": view.timezone,
@@ -168,7 +179,9 @@ def screen_of(machine: Machine, view: SiteView) -> Json:
         "title": {"id": profile.title, "en": profile.title_en},
         "touch": profile.touch,
         "idle_seconds": profile.idle_seconds or 0,
-        "page": f"https://{site_server(view)}/{profile.page}/" if profile.page else "",
+        # The word behind it tells the page that this kiosk has paper.
+        "page": f"https://{site_server(view)}/{profile.page}/{'#cetak' if printer else ''}" if profile.page else "",
+        "printer": {"at": printer.at, "columns": printer.columns} if printer else {},
         "places": places_of(machine, view),
         "texts": catalogue("screen_"),
     }
@@ -196,6 +209,7 @@ def queue_of(view: SiteView) -> Json:
         "not_before": calendar["not_before"],
         **_hours_of(view),
         "assignments": calendar["assignments"],
+        "prints": bool(view.site.printers),
         "kiosks": list(map(str, networks_of("kiosks", view.plan))),
         "callers": {
             str(address.ip): view.site.callers[short_name(machine, view)]

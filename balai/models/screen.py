@@ -14,6 +14,43 @@ CALLS: Page = "loket"
 Words = Annotated[str, StringConstraints(min_length=3, max_length=48)]
 
 
+# Vendor and product, as `lsusb` says them; of what nobody has looked at they are unknown.
+UsbId = Annotated[str, StringConstraints(pattern=r"^(unknown|[0-9a-f]{4}:[0-9a-f]{4})$")]
+
+
+class UsbDevice(Model):
+    """
+    A device that may be plugged into a screen's USB sockets; all that is not declared is refused.
+
+    Attributes:
+        kind: A `panel` that is touched, a `keyboard` (none is let in but these), or something else (`other`).
+    """
+
+    kind: Literal["panel", "keyboard", "other"]
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]
+
+
+class Printer(Model):
+    """
+    A thermal ticket printer (ESC/POS) of a kiosk that gives numbers; none is there until somebody has written it down.
+
+    Attributes:
+        at: The kiosk's line printer, or a port of the kiosk itself behind which a vendor's program has one.
+        columns: Letters in a line of its paper: 32 is a planning default, which also fits the wider ones.
+        usb: Which device it is; the guard of USB sockets lets in no other where it is known.
+    """
+
+    at: Annotated[str, StringConstraints(pattern=r"^(/dev/usb/lp[0-9]|127\.0\.0\.1:9100)$")]
+    columns: Literal[32, 42, 48] = 32
+    usb: UsbId = "unknown"
+
+    @model_validator(mode="after")
+    def _on_usb(self) -> Printer:
+        if self.usb != "unknown" and not self.at.startswith("/dev/"):
+            raise ValueError("usb stands with a printer at /dev/usb/…, and only there")
+        return self
+
+
 class Profile(Model):
     """
     What one kind of screen shows, and to whom.

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from balai.models.base import Governed, Model, Name, OrUnknown, RegionCode, Text, Verification
 from balai.models.duty import Attestation
+from balai.models.screen import Printer, UsbDevice
 
 Opening = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Days = Annotated[str, StringConstraints(pattern=r"^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?$")]
@@ -134,5 +135,7 @@ class Site(Governed):
     switches: list[Switch] = []
     screens: dict[Name, Name] = {}  # profiles by kiosk or display, where the usual one does not fit
     callers: dict[Name, Counter] = {}  # the counter that a screen stands at which calls numbers
+    printers: dict[Name, Printer] = {}  # of tickets, by kiosk; a mall has none until somebody has counted them
+    usb: dict[Name, list[UsbDevice]] = {}  # what may be plugged into a kiosk or display besides its printer
     facilities: dict[Name, OrUnknown[Attestation]] = {}  # by name of facilities.yml; one that is not there is unknown
     record: Record | None = None

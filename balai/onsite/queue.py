@@ -138,7 +138,8 @@ class Queue:
                 "WHERE t.day = ? AND t.office = ? AND t.number < ? AND c.key IS NULL",
                 row,
             ).fetchone()[0]
-        return {"ticket": self.name(row[1], row[2]), "office": row[1], "ahead": ahead}
+        title = self.settings["offices"][row[1]]["title"]
+        return {"ticket": self.name(row[1], row[2]), "office": row[1], "title": title, "day": row[0], "ahead": ahead}
 
     def call(self, counter: int, key: str, source: str, now: float) -> dict[str, Any]:
         """

@@ -3,7 +3,8 @@ The page that a kiosk or display begins with, on loopback: what works is offered
 
 `screen.py SETTINGS FOLDER AUTHORITIES`. A screen goes on when the mall's server, its way out or a service is gone, so
 its first page is its own. Each place is asked over TLS every few seconds, as a browser would; nothing a citizen does
-is seen here.
+is seen here, but the number of a kiosk with a printer: the page of the queue, and no other, asks for it on paper. What
+is printed is what the mall's server tells of it, never words of a browser.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import datetime
 import http.client
 import http.server
+import importlib.util
 import json
+import re
 import runpy
 import ssl
 import sys
@@ -30,7 +33,28 @@ PAGES = {
     "/screen.css": ("screen.css", "text/css; charset=utf-8"),
 }
 HOURS = runpy.run_path(str(Path(__file__).with_name("hours.py")))  # lies beside it on a machine
+SEEN = Path("/run/balai-screen/printer")  # what it last said of itself, for `balai-mall status`
+KEY, OFFICE = re.compile(r"[A-Za-z0-9-]{8,64}"), re.compile(r"[a-z][a-z0-9-]{0,39}")
+MOST_BYTES, MOST_ATTEMPTS = 512, 3
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'"
+
+
+class RefusedError(Exception):
+    """A ticket that is not printed, with its code of HTTP."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def sibling(name: str) -> Any:
+    """Return another program of this folder as a module: the folder itself is not searched."""
+    spec = importlib.util.spec_from_file_location(f"balai_{name}", Path(__file__).with_name(f"{name}.py"))
+    if spec is None or spec.loader is None:
+        raise ImportError(name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def ask(url: str, trust: ssl.SSLContext) -> str:
@@ -56,6 +80,58 @@ def trusting(folder: Path, url: str) -> ssl.SSLContext:
     for path in files:
         trust.load_verify_locations(cafile=str(path))
     return trust
+
+
+def number(server: str, trust: ssl.SSLContext, office: str, key: str) -> dict[str, Any] | None:
+    """Return the number that the mall's server has given for a key, which it tells again; None when it does not."""
+    connection = http.client.HTTPSConnection(server, timeout=PATIENCE, context=trust)
+    try:
+        connection.request("POST", "/api/tickets", json.dumps({"office": office, "key": key}))
+        answer = connection.getresponse()
+        told = json.loads(answer.read(MOST_BYTES * 4))
+        return told if answer.status == 201 and isinstance(told, dict) else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+class Tickets:
+    """Numbers on paper, for the page of the mall's queue and nobody else."""
+
+    def __init__(self, settings: dict[str, Any], authorities: Path) -> None:
+        self.settings, self.authorities = settings, authorities
+        self.paper = sibling("printer")
+        self.printer = self.paper.Printer(settings["printer"]["at"])
+        self.server = urllib.parse.urlsplit(settings["page"]).netloc
+        self.origin = f"https://{self.server}"
+
+    def check(self, headers: Any) -> None:
+        """Refuse whoever is not the page of the queue on this machine, or sends what it never would."""
+        # Another name for this address (rebinding), or another page that the browser may open.
+        if headers["Host"] != "{}:{}".format(*ADDRESS) or headers["Origin"] != self.origin:
+            raise RefusedError(403)
+
+    def print(self, asked: Any) -> str:
+        """Print the number of a key; return `printed`, or what kept it from paper."""
+        office, key, attempt = asked["office"], asked["key"], asked["attempt"]
+        if not OFFICE.fullmatch(office) or not KEY.fullmatch(key) or attempt not in range(1, MOST_ATTEMPTS + 1):
+            raise RefusedError(400)
+        told = number(self.server, trusting(self.authorities, self.origin), office, key)
+        if told is None:
+            return "unknown"
+        settings = self.settings
+        words = self.paper.ticket(told, settings["mall"], settings["printer"]["columns"], settings["texts"])
+        return str(self.printer.print(key, attempt, words))
+
+    def watch(self) -> None:
+        """Keep looking at the printer."""
+        while True:
+            try:
+                self.printer.look(SEEN)
+            except OSError as error:
+                sys.stderr.write(f"{SEEN}: {error}\n")
+            time.sleep(self.paper.EVERY)
 
 
 class State:
@@ -90,10 +166,12 @@ class State:
         }
 
 
-def handler(state: State, folder: Path) -> type[http.server.BaseHTTPRequestHandler]:
+def handler(state: State, folder: Path, tickets: Tickets | None = None) -> type[http.server.BaseHTTPRequestHandler]:
     """Return what answers the browser of this machine."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        timeout = 10
+
         def do_GET(self) -> None:
             if self.path == "/state.json":
                 self._send(json.dumps(state.as_dict()).encode(), "application/json")
@@ -103,13 +181,52 @@ def handler(state: State, folder: Path) -> type[http.server.BaseHTTPRequestHandl
             else:
                 self.send_error(404)
 
-        def _send(self, body: bytes, kind: str) -> None:
+        def do_OPTIONS(self) -> None:
+            """Tell the page of the queue that it may ask for paper."""
+            try:
+                self._tickets()
+            except RefusedError as refused:
+                self.send_error(refused.code)
+                return
+            methods = {"Access-Control-Allow-Methods": "POST", "Access-Control-Allow-Headers": "Content-Type"}
+            self._send(b"", "text/plain", methods)
+
+        def do_POST(self) -> None:
+            try:
+                outcome = self._tickets().print(self._asked())
+            except RefusedError as refused:
+                self.send_error(refused.code)
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+                self.send_error(400)
+            else:
+                self._send(json.dumps({"outcome": outcome}).encode(), "application/json")
+
+        def _tickets(self) -> Tickets:
+            if tickets is None or self.path != "/ticket":
+                raise RefusedError(404)
+            tickets.check(self.headers)
+            return tickets
+
+        def _asked(self) -> Any:
+            # A form of another page cannot say this kind without asking before.
+            if self.headers["Content-Type"] != "application/json":
+                raise RefusedError(415)
+            length = int(self.headers.get("Content-Length") or 0)
+            if not 0 < length <= MOST_BYTES:
+                raise RefusedError(413)
+            return json.loads(self.rfile.read(length))
+
+        def _send(self, body: bytes, kind: str, more: dict[str, str] | None = None) -> None:
+            more = more or {}
+            if self.command != "GET" and tickets:
+                more["Access-Control-Allow-Origin"] = tickets.origin
             self.send_response(200)
             for key, value in (
                 ("Content-Type", kind),
                 ("Content-Length", str(len(body))),
                 ("Cache-Control", "no-store"),
                 ("Content-Security-Policy", POLICY),
+                *more.items(),
             ):
                 self.send_header(key, value)
             self.end_headers()
@@ -125,7 +242,10 @@ def main(argv: list[str]) -> None:
     """Serve the page, and keep asking."""
     settings, folder, authorities = json.loads(Path(argv[0]).read_text()), Path(argv[1]), Path(argv[2])
     state = State(settings)
-    server = http.server.ThreadingHTTPServer(ADDRESS, handler(state, folder))
+    tickets = Tickets(settings, authorities) if settings["printer"] else None
+    server = http.server.ThreadingHTTPServer(ADDRESS, handler(state, folder, tickets))
+    if tickets:
+        threading.Thread(target=tickets.watch, daemon=True).start()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     while True:
         state.look(authorities)

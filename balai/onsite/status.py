@@ -23,6 +23,7 @@ from typing import Any
 SETTINGS = Path("/etc/balai/status.json")
 UPLINKS = Path("/run/balai/uplinks.json")
 CARDS = Path("/sys/class/net")
+PRINTER = Path("/run/balai-screen/printer")  # what a kiosk's ticket printer last said of itself
 SEEN = Path("/run/kiosk/seen")  # how many colours a screen has, told every 15 seconds
 AUTHORITIES = Path("/usr/local/share/balai/tell/authorities")
 SENDER = Path("/etc/systemd/system/balai-log-upload.service")
@@ -44,6 +45,8 @@ LETTERS = {
     "names": "N",
     "screen": "S",
     "journal": "C",
+    "printer": "T",
+    "paper": "R",
 }
 
 
@@ -137,11 +140,21 @@ def journal(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     age = min(time.time() - since, time.monotonic())
     if age > SENT_WITHIN:
         yield {"kind": "journal", "number": 0, "hours": int(age // 3600)}
+def tickets(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a ticket printer that has no paper, or cannot print for another reason."""
+    if not settings["printer"]:
+        return
+    try:
+        told, said = PRINTER.stat().st_mtime, PRINTER.read_text()
+    except OSError:
+        told, said = 0.0, ""
+    if time.time() - told > STALE or said != "works":
+        yield {"kind": "paper" if said == "paper" else "printer", "number": 0, "at": settings["printer"]}
 
 
 def findings(settings: dict[str, Any]) -> list[dict[str, Any]]:
     """Return everything that does not work, the likeliest cause first."""
-    looks = (cables, services, disks, panel, ways_out, clock_and_names, journal)
+    looks = (cables, services, disks, panel, tickets, ways_out, clock_and_names, journal)
     return [finding for look in looks for finding in look(settings)]
 
 

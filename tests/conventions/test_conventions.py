@@ -35,6 +35,7 @@ PAGES = {
     "screen_": [
         "roles/kiosk/files/screen.js",
         "balai/onsite/screen.py",
+        "balai/onsite/printer.py",
         "roles/kiosk/templates/bar.json.j2",
         "balai/models/flow.py",
     ],

@@ -20,6 +20,7 @@ EXPECTED = {
     "screen": {
         "policies": {"URLBlocklist": ["*"], "URLAllowlist": ["https://a"], "VideoCaptureAllowed": False},
         "idle_seconds": 60,
+        "usb": ["allow with-interface match-all { 09:*:* }"],
     },
 }
 CLOSED = ["rw", "nosuid", "nodev", "noexec"]
@@ -38,6 +39,16 @@ GOOD: dict[str, Any] = {
         "open": [],
         "profiles": ["/run/kiosk/profile"],
         "idle_seconds": 60,
+    },
+    "usb": {
+        "running": True,
+        "rules": ["allow with-interface match-all { 09:*:* }"],
+        "settings": {
+            "ImplicitPolicyTarget": "block",
+            "PresentDevicePolicy": "apply-policy",
+            "InsertedDevicePolicy": "apply-policy",
+            "AuthorizedDefault": "none",
+        },
     },
     "hostname": "mpp-x-server-1",
     "site": "mpp-x",
@@ -311,6 +322,16 @@ WRONG: dict[str, list[tuple[str, Any]]] = {
     ],
     "screen_forgets": [("screen > profiles", ["/home/kiosk/profile"]), ("screen > profiles", [])],
     "screen_session_ends": [("screen > idle_seconds", 0), ("screen > idle_seconds", 3600)],
+    "screen_usb_declared": [
+        ("usb > running", False),
+        ("usb > rules", []),
+        ("usb > rules", ["allow with-interface match-all { 09:*:* }", "allow id 1234:5678"]),
+        ("usb > settings > ImplicitPolicyTarget", "allow"),
+        ("usb > settings > PresentDevicePolicy", "keep"),
+        ("usb > settings > InsertedDevicePolicy", "allow"),
+        ("usb > settings > AuthorizedDefault", "all"),
+        ("usb > settings", {}),
+    ],
     "host_clock_right": [("clock > offset", 4.0), ("clock", {"sources": 0, "selected": 0, "stratum": -1})],
 }
 IN_A_CONTAINER = {
@@ -320,6 +341,7 @@ IN_A_CONTAINER = {
     "host_audit_loaded",
     "host_apparmor",
     "host_swap_protected",
+    "screen_usb_declared",
 }
 
 

@@ -279,3 +279,15 @@ kiosk     swayidle -w timeout 1 true resume session touched timeout 60 /usr/loca
         "idle_seconds": 60,
     }
     assert parsing.screen(None, [], processes) is None
+
+
+def test_what_guards_usb_sockets_is_its_settings_its_rules_in_order_and_whether_it_runs() -> None:
+    settings = "# Ansible managed\nImplicitPolicyTarget=block\nAuthorizedDefault=none\n"
+    rules = "# first\nallow with-interface match-all { 09:*:* }\n\nblock with-interface one-of { 03:01:01 }\n"
+
+    assert parsing.usb_guard(settings, rules, {"ActiveState": "active"}) == {
+        "settings": {"ImplicitPolicyTarget": "block", "AuthorizedDefault": "none"},
+        "rules": ["allow with-interface match-all { 09:*:* }", "block with-interface one-of { 03:01:01 }"],
+        "running": True,
+    }
+    assert parsing.usb_guard(None, None, {}) == {"settings": {}, "rules": [], "running": False}

@@ -33,6 +33,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         installed: float | None = 100,
         sent: float | None = 0,
         on: float = 100,
+        paper="works",
     ):
         for card in settings["cards"]:
             (tmp_path / card["name"]).mkdir(exist_ok=True)
@@ -43,6 +44,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         def run(*argv: str) -> tuple[bool, str]:
             return (argv[0] not in broken and argv[-1] not in broken), "10.0.1.123,Normal"
 
+        (tmp_path / "printer").write_text(paper)
+        monkeypatch.setattr(status, "PRINTER", tmp_path / "printer")
         (tmp_path / "seen").write_text(colours)
         monkeypatch.setattr(status, "SEEN", tmp_path / "seen")
         monkeypatch.setattr(status, "CARDS", tmp_path)
@@ -89,6 +92,21 @@ def test_a_journal_that_does_not_arrive_is_told_after_an_hour_of_trying_and_not_
     assert machine(server, sent=None) == "OK", "the server's own journal is where it belongs"
 
 
+def test_a_ticket_printer_is_named_where_one_is_declared_and_only_there(
+    machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printing = {**KIOSK, "printer": "/dev/usb/lp0"}
+
+    assert machine(printing) == "OK"
+    assert machine(printing, paper="paper") == "R"
+    assert {machine(printing, paper=said) for said in ("away", "stuck", "fault", "")} == {"T"}
+    assert machine(KIOSK, paper="away") == "OK"
+    assert machine(printing) == "OK"
+    os.utime(tmp_path / "printer", (0, 0))
+    (finding,) = status.tickets(printing)
+    assert finding == {"kind": "printer", "number": 0, "at": "/dev/usb/lp0"}, "nobody has looked for long"
+
+
 def test_every_kind_has_a_sentence_that_its_finding_fills_in_both_languages() -> None:
     examples = {
         "card": "srv",
@@ -98,6 +116,7 @@ def test_every_kind_has_a_sentence_that_its_finding_fills_in_both_languages() ->
         "free": 3,
         "name": "fibre",
         "hours": 2,
+        "at": "lp0",
     }
     for kind in status.LETTERS:
         for language in ("id", "en"):

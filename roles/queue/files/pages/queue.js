@@ -10,6 +10,12 @@ let noticed = ""; // the key of what is said above the rest
 let counter = Number(location.hash.slice(1)); // the officer's, kept in the address so that it can be bookmarked
 let announced = null; // the call that the hall has seen last
 let until = 0; // till when it is pointed out
+let leaving = null;
+// The first page of a kiosk with a ticket printer says so in the address; its session remembers.
+const PRINTER = "http://127.0.0.1:8080/ticket";
+const ATTEMPTS = 3;
+if (location.hash === "#cetak") sessionStorage.setItem("prints", "yes");
+const prints = page === "antrean" && sessionStorage.getItem("prints") === "yes";
 const say = (key) => board.texts["queue_" + key][lang];
 
 function make(kind, words, inside = []) {
@@ -43,7 +49,7 @@ async function ask(path, body) {
     try {
       const answer = await fetch(path, { method: "POST", body: JSON.stringify({ ...body, key }), signal: AbortSignal.timeout(5000) });
       const told = await answer.json();
-      if (answer.ok) return told;
+      if (answer.ok) return { ...told, key };
       notice(told.reason.replace("queue_", ""));
       return null;
     } catch (error) {
@@ -70,8 +76,35 @@ function done() {
 async function draw(office) {
   held = await request("/api/tickets", { office });
   done();
-  const mine = held;
-  setTimeout(() => { if (held === mine) { held = null; show(); } }, 15000);
+  leave(held, 15000);
+  if (held && prints) await print(held, 1);
+}
+
+// A number stays on the panel for a while, and then makes room for the next citizen.
+function leave(mine, after) {
+  clearTimeout(leaving);
+  leaving = setTimeout(() => { if (held === mine) { held = null; show(); } }, after);
+}
+
+// Asked for once: another piece of paper is only printed when the citizen touches the button for it.
+async function print(mine, attempt) {
+  mine.paper = "printing";
+  leave(mine, 30000);
+  show();
+  let outcome = "";
+  try {
+    const body = JSON.stringify({ office: mine.office, key: mine.key, attempt });
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch(PRINTER, { method: "POST", headers, body, signal: AbortSignal.timeout(20000) });
+    if (answer.ok) outcome = (await answer.json()).outcome;
+  } catch (error) {
+    console.warn("the printer does not answer", error);
+  }
+  mine.paper = { printed: "printed", paper: "unprinted_paper" }[outcome] || "unprinted";
+  mine.attempt = attempt;
+  if (held !== mine) return;
+  leave(mine, outcome === "printed" ? 15000 : 30000);
+  show();
 }
 
 // A second press of the same key, by mistake, must not pass over a citizen.
@@ -113,7 +146,10 @@ const pages = {
     if (held) {
       const box = make("div", say("yours"), [make("b", held.ticket), make("p", `${held.ahead} ${say("ahead")}`)]);
       box.className = "ticket";
-      return [box, act(say("back"), () => { held = null; show(); })];
+      if (held.paper) box.append(make("p", say(held.paper)));
+      const back = act(say("back"), () => { held = null; show(); });
+      if (!held.paper?.startsWith("unprinted") || held.attempt >= ATTEMPTS) return [box, back];
+      return [box, back, act(say("print_again"), () => print(held, held.attempt + 1))];
     }
     return board.offices.map((office) => act("", () => draw(office.name),
       [make("strong", office.title), make("span", `${office.waiting} ${say("waiting")}`)]));
