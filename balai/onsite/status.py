@@ -34,6 +34,8 @@ LETTERS = {
     "cable": "K",
     "service": "L",
     "disk": "D",
+    "certificate": "C",
+    "ended": "E",
     "line": "J",
     "outside": "O",
     "centre": "P",
@@ -82,6 +84,22 @@ def disks(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"kind": "disk", "number": number, "place": place, "free": free}
 
 
+def certificates(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield certificates that have ended, or will within their notice; who needs one that is not there says so."""
+    for number, entry in enumerate(settings["certificates"], 1):
+        for path in sorted(Path("/").glob(entry["path"].lstrip("/"))):
+            _, said = run("openssl", "x509", "-noout", "-enddate", "-in", str(path))
+            try:
+                end = ssl.cert_time_to_seconds(said.strip().removeprefix("notAfter="))
+            except ValueError:
+                continue
+            left = end - time.time()
+            if left <= entry["days"] * 86400:
+                name, ends = entry["name"] or path.stem, time.strftime("%Y-%m-%d", time.gmtime(end))
+                kind = "certificate" if left > 0 else "ended"
+                yield {"kind": kind, "number": number, "name": name, "ends": ends, "days": int(left // 86400)}
+
+
 def ways_out(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield lines that are down, and the data centre when it is out of reach; a router knows both."""
     if not settings["lines"]:
@@ -122,7 +140,7 @@ def panel(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def findings(settings: dict[str, Any]) -> list[dict[str, Any]]:
     """Return everything that does not work, the likeliest cause first."""
-    looks = (cables, services, disks, panel, ways_out, clock_and_names)
+    looks = (cables, services, disks, certificates, panel, ways_out, clock_and_names)
     return [finding for look in looks for finding in look(settings)]
 
 
