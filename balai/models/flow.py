@@ -45,14 +45,14 @@ class Intake(Model):
     What a mall takes in for a service while it cannot reach it, and sends on later.
 
     Attributes:
-        days: How old the oldest may get before no more is taken: a dark mall's whole time at least.
+        days: How old the oldest may get before no more is taken: on the last dark day it still is.
         mib: How much may wait, sealed.
         kib: How large one may be.
     """
 
     title: Text
     title_en: Text
-    days: int = Field(ge=DARK_DAYS, le=60)
+    days: int = Field(ge=DARK_DAYS + 1, le=60)
     mib: int = Field(ge=1, le=4096)
     kib: int = Field(ge=1, le=256)
 
