@@ -218,7 +218,7 @@ def mall(tmp_path: Path) -> Iterator[Mall]:
     identity = subprocess.run(["age-keygen", "-o", f"{tmp_path}/identity"], check=True, capture_output=True, text=True)
     place = {
         "service": SERVICE, "title": {}, "url": f"https://localhost:{free_port()}/", "days": DARK_DAYS + 1, "mib": 1, "kib": 64,
-        "recipient": identity.stderr.split()[-1],
+        "kbit": 100_000, "recipient": identity.stderr.split()[-1],
     }  # fmt: skip
     born = (made.began - datetime.timedelta(days=7)).date().isoformat()
     days = {"timezone": ZONE, "not_before": born, "assignments": ASSIGNMENTS}
@@ -230,7 +230,7 @@ def mall(tmp_path: Path) -> Iterator[Mall]:
         "calendar": {**days, "holidays": [], "offices": OFFICES},
         "queue": {**days, "mall": "MPP", "kiosks": ["10.64.9.0/27"], "offices": letters, "texts": {},
                   "satisfaction": {"elements": [], "texts": {}}},
-        "intake": {"mall": "MPP", "site": "mpp-x", "kbit": 100_000, "kiosks": ["10.64.9.0/27"], "places": [place], "texts": {}},
+        "intake": {"mall": "MPP", "site": "mpp-x", "kiosks": ["10.64.9.0/27"], "places": [place], "texts": {}},
     }  # fmt: skip
     for name, settings in told.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(settings))
