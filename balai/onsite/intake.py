@@ -181,8 +181,8 @@ class Way:
             self.line = http.client.HTTPSConnection(
                 self.url.hostname or "", self.url.port, timeout=PATIENCE, context=trust
             )
-        if self.line.sock is None:
-            self.fresh = True
+        self.fresh = self.line.sock is None
+        if self.fresh:
             self.line.connect()
             self.line.sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, int(self.kbit * 125))
         return self.line
@@ -203,7 +203,6 @@ class Way:
         try:
             line = self._open()
             size += GREETING if self.fresh else 0
-            self.fresh = False
             line.sock.settimeout(PATIENCE + size * 8 / 1000 / self.kbit)  # a narrow share takes its time
             line.request("POST", self.url.path, sealed, {"Idempotency-Key": name, "Content-Type": "application/age"})
             answer = line.getresponse()
