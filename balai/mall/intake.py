@@ -10,7 +10,6 @@ from balai.sites import SiteView
 from balai.text import catalogue
 
 Json = dict[str, Any]
-SHARE = 4  # sending on takes one part in so many of the slowest line: people come first
 UNKNOWN_LINE = 4  # Mbit/s of a line that nobody has written down: a satellite's
 
 
@@ -26,13 +25,13 @@ def intake_of(view: SiteView) -> Json:
         "mall": view.site.title,
         "site": view.site.name,
         "kiosks": list(map(str, networks_of("kiosks", view.plan))),
-        "kbit": 1000 * slowest // SHARE,
         "places": [
             {
                 "service": flow.services[0],
                 "title": {"id": flow.intake.title, "en": flow.intake.title_en},
                 "url": f"https://{host_of(flow.services[0])}/",
                 "recipient": view.recipients.get(flow.services[0].partition("/")[0], ""),
+                "kbit": 10 * slowest * flow.intake.share,
                 **flow.intake.model_dump(include={"days", "mib", "kib"}),
             }
             for flow in view.flows

@@ -7,6 +7,7 @@ from typing import Any
 from balai.addressing import GUEST_NETWORK
 from balai.flows import compile_for
 from balai.flows.compiled import PRIVATE, Kind
+from balai.mall.certificates import certificates_of
 from balai.mall.intake import intake_of
 from balai.mall.links import links_of
 from balai.mall.screens import policies_of, printer_of, queue_of, screen_of
@@ -72,6 +73,7 @@ def status_of(machine: Machine, view: SiteView) -> dict[str, Any]:
         "cards": [{"name": k.name, "network": k.owner or k.network} for k in wired],
         "units": [*UNITS, *_units(machine), TELLS],
         "places": ["/", "/var", "/var/log"],
+        "certificates": certificates_of(machine, view),
         "lines": [{"card": k.name, "name": k.owner} for k in links if k.network == "uplink"],
         "centres": [peer["address"] for peer in overlay_of(view)["peers"]] if first else [],
         "name": f"router-1.{zone_of(view)}",

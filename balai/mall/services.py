@@ -10,13 +10,14 @@ from balai.flows import DOMAIN, compile_for
 from balai.flows.compiled import Kind, Network, collapsed
 from balai.mall.links import links_of
 from balai.models.enrolment import LAST_NUMBER
+from balai.models.flow import DARK_DAYS
 from balai.sites import Machine, SiteView
 
 # Host numbers in a data centre's network of gateways.
 RESOLVER, TIME = 53, 123
 OVERLAY_PORT = 51820
 # Seconds: a visitor's place is free again soon, a kiosk keeps its own through a long power cut.
-SHORT_LEASE, LONG_LEASE = 3600, 14 * 86400
+SHORT_LEASE, LONG_LEASE = 3600, DARK_DAYS * 86400
 _ZONE_POOL = (200, 239)  # host numbers for what is not enrolled; the machines of the plan have the lower ones
 
 

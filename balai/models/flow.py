@@ -24,6 +24,8 @@ End = Literal[
     "data-centre",
 ]
 ENDS: tuple[End, ...] = get_args(End)
+MOST_SHARE = 50  # hundredths of a line that all intakes together may take when a mall comes back
+DARK_DAYS = 14  # a mall goes on for so long without a way out: nothing that it lives by ends sooner
 
 
 def is_port(value: str) -> str:
@@ -45,16 +47,18 @@ class Intake(Model):
     What a mall takes in for a service while it cannot reach it, and sends on later.
 
     Attributes:
-        days: How old the oldest may get before no more is taken.
+        days: How old the oldest may get before no more is taken: on the last dark day it still is.
         mib: How much may wait, sealed.
         kib: How large one may be.
+        share: Hundredths of a mall's slowest line that sending on may take: people come first.
     """
 
     title: Text
     title_en: Text
-    days: int = Field(ge=1, le=60)
+    days: int = Field(ge=DARK_DAYS + 1, le=60)
     mib: int = Field(ge=1, le=4096)
     kib: int = Field(ge=1, le=256)
+    share: int = Field(ge=1, le=MOST_SHARE)
 
 
 class Flow(Model):
@@ -101,3 +105,12 @@ class Flows(Model):
 
     note: Text
     flows: list[Flow]
+
+    @model_validator(mode="after")
+    def _intakes_leave_the_line_to_people(self) -> Flows:
+        total = sum(flow.intake.share for flow in self.flows if flow.intake)
+        if total > MOST_SHARE:
+            raise ValueError(
+                f"the shares of all intakes are {total} hundredths of a line and should be {MOST_SHARE} at most"
+            )
+        return self

@@ -25,7 +25,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 TICK = 1.0  # seconds between two looks at the calendar
 ASK_CLOCK_EVERY, ASK_AGAIN = 30.0, 3.0  # seconds between two questions to the time service, after a yes and after a no
 STEP = 60.0  # seconds that a server may put a clock back without a word
-TRUST_DAYS = 14  # how long a clock is believed that no server has confirmed
+TRUST_DAYS = 15  # how long a clock is believed that no server has confirmed: fourteen dark days, and one to spare
 ADD = Path("/run/balai/present.nft")  # read again by the firewall whenever its rules are loaded
 STAMP = Path("/var/lib/balai/calendar/stamp")  # latest time seen, latest time confirmed
 

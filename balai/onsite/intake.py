@@ -16,6 +16,7 @@ import ipaddress
 import json
 import re
 import secrets
+import socket
 import sqlite3
 import ssl
 import subprocess
@@ -29,7 +30,9 @@ from typing import Any
 
 ADDRESS = ("127.0.0.1", 8082)
 KEY = re.compile(r"[A-Za-z0-9-]{16,64}")
-PATIENCE, LEAST_WAIT, MOST_WAIT = 30.0, 1.0, 60.0  # seconds
+PATIENCE, LEAST_WAIT, MOST_WAIT, IDLE = 30.0, 1.0, 60.0, 5.0  # seconds
+AROUND, GREETING = 512, 2048  # bytes of the line beside one's own: heads and receipts; the start of a conversation
+SO_MAX_PACING_RATE = 47  # of Linux, bytes a second; Python has no name for it
 ASIDE = 3600.0  # seconds until one that its tenant has refused is tried again; the others do not wait for it
 KEPT_DAYS = 400  # that something was handed in; never what
 SCHEMA = """
@@ -38,6 +41,7 @@ CREATE TABLE IF NOT EXISTS intakes (
     service TEXT NOT NULL, taken REAL NOT NULL, digest TEXT NOT NULL, sealed BLOB, delivered REAL, again REAL
 );
 CREATE INDEX IF NOT EXISTS waiting ON intakes (service, number) WHERE delivered IS NULL;
+CREATE INDEX IF NOT EXISTS gone ON intakes (delivered) WHERE delivered IS NOT NULL;
 """
 Json = dict[str, Any]
 
@@ -60,7 +64,7 @@ class Spool:
     What was handed in and not sent on yet.
 
     Attributes:
-        places: By service: `url`, `recipient`, and the bounds `days`, `mib`, `kib`.
+        places: By service: `url`, `recipient`, its share of the line `kbit`, and the bounds `days`, `mib`, `kib`.
     """
 
     def __init__(self, settings: Json, database: Path | str, sealing: Callable[[bytes, str], bytes] = seal) -> None:
@@ -158,39 +162,76 @@ def trusting(folder: Path, url: str) -> ssl.SSLContext:
     return trust
 
 
-def send(url: str, name: str, digest: str, sealed: bytes, trust: ssl.SSLContext) -> str:
+class Way:
     """
-    Return `stored` when the tenant has said that it has this one: by its name, and by the digest of what it stored.
+    The way to a tenant: one conversation while it lasts, and never more of the line than its share.
 
-    `refused` when it has said anything else of it, `away` when it cannot be asked or is not well.
+    The kernel spreads what is said evenly; a large one does not take the line for itself meanwhile.
     """
-    parts = urllib.parse.urlsplit(url)
-    line = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=PATIENCE, context=trust)
-    try:
-        line.request("POST", parts.path, sealed, {"Idempotency-Key": name, "Content-Type": "application/age"})
-        answer = line.getresponse()
-        told = json.loads(answer.read(4096)) if answer.status in (200, 201) else {}
-    except (OSError, http.client.HTTPException):
-        return "away"
-    except (ValueError, RecursionError):
-        return "refused"
-    finally:
-        line.close()
-    if isinstance(told, dict) and (told.get("key"), told.get("sha256")) == (name, digest):
-        return "stored"
-    return "away" if answer.status >= 500 or answer.status in (404, 408, 429) else "refused"
+
+    def __init__(self, url: str, authorities: Path, kbit: float) -> None:
+        self.url, self.authorities, self.kbit = urllib.parse.urlsplit(url), authorities, kbit
+        self.line: http.client.HTTPSConnection | None = None
+        self.used, self.fresh = 0.0, False
+
+    def _open(self) -> http.client.HTTPSConnection:
+        if self.line is None or time.monotonic() - self.used > IDLE:  # the other end may have hung up meanwhile
+            self.close()
+            trust = trusting(self.authorities, self.url.geturl())
+            self.line = http.client.HTTPSConnection(
+                self.url.hostname or "", self.url.port, timeout=PATIENCE, context=trust
+            )
+        self.fresh = self.line.sock is None
+        if self.fresh:
+            self.line.connect()
+            self.line.sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, int(self.kbit * 125))
+        return self.line
+
+    def close(self) -> None:
+        """End the conversation."""
+        if self.line is not None:
+            self.line.close()
+        self.line = None
+
+    def send(self, name: str, digest: str, sealed: bytes) -> str:
+        """
+        Return `stored` when the tenant has said that it has this one: by its name, and by the digest of what it stored.
+
+        `refused` when it has said anything else of it, `away` when it cannot be asked or is not well.
+        """
+        said, began, size = "away", time.monotonic(), len(sealed) + AROUND
+        try:
+            line = self._open()
+            size += GREETING if self.fresh else 0
+            line.sock.settimeout(PATIENCE + size * 8 / 1000 / self.kbit)  # a narrow share takes its time
+            line.request("POST", self.url.path, sealed, {"Idempotency-Key": name, "Content-Type": "application/age"})
+            answer = line.getresponse()
+            told = json.loads(answer.read(4096)) if answer.status in (200, 201) else {}
+            if isinstance(told, dict) and (told.get("key"), told.get("sha256")) == (name, digest):
+                said = "stored"
+            elif answer.status < 500 and answer.status not in (404, 408, 429):
+                said = "refused"
+        except (OSError, http.client.HTTPException):
+            said = "away"
+        except (ValueError, RecursionError):
+            said = "refused"
+        if said != "stored":
+            self.close()
+        # Whatever was said of it, the line was used.
+        time.sleep(max(0.0, began + size * 8 / 1000 / self.kbit - time.monotonic()))
+        self.used = time.monotonic()
+        return said
 
 
-def deliver(spool: Spool, service: str, sending: Callable[[str, str, str, bytes], str], stop: threading.Event) -> None:
-    """Send on in order, as fast as the share of the line lets, and ask again ever more seldom while nobody answers."""
+def deliver(spool: Spool, service: str, sending: Callable[[str, str, bytes], str], stop: threading.Event) -> None:
+    """Send on in order, as fast as the way lets, and ask again ever more seldom while nobody answers."""
     wait = LEAST_WAIT
     while not stop.is_set():
         try:
             waiting = spool.next(service, time.time())
-            said = sending(spool.places[service]["url"], *waiting) if waiting else "nothing"
+            said = sending(*waiting) if waiting else "nothing"
             if waiting and said == "stored":
                 spool.delivered(waiting[0], time.time())
-                stop.wait(len(waiting[2]) * 8 / 1000 / spool.settings["kbit"])
             elif waiting and said == "refused":
                 sys.stderr.write(f"refused by {service}, and set aside: {waiting[0]}\n")
                 spool.set_aside(waiting[0], time.time())
@@ -256,12 +297,9 @@ def handler(spool: Spool) -> type[http.server.BaseHTTPRequestHandler]:
 def main(argv: list[str]) -> None:
     """Take in and send on until stopped."""
     spool = Spool(json.loads(Path(argv[0]).read_text()), Path(argv[1]))
-
-    def sending(url: str, name: str, digest: str, sealed: bytes) -> str:
-        return send(url, name, digest, sealed, trusting(Path(argv[2]), url))
-
-    for service in spool.places:
-        threading.Thread(target=deliver, args=(spool, service, sending, threading.Event()), daemon=True).start()
+    for service, place in spool.places.items():
+        way = Way(place["url"], Path(argv[2]), place["kbit"])
+        threading.Thread(target=deliver, args=(spool, service, way.send, threading.Event()), daemon=True).start()
     http.server.ThreadingHTTPServer(ADDRESS, handler(spool)).serve_forever()
 
 

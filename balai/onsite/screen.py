@@ -16,6 +16,7 @@ import importlib.util
 import json
 import re
 import runpy
+import socket
 import ssl
 import sys
 import threading
@@ -58,16 +59,36 @@ def sibling(name: str) -> Any:
 
 
 def ask(url: str, trust: ssl.SSLContext) -> str:
-    """Return `works`, `broken` (an error of its own) or `away` (nobody answers, or a wrong certificate)."""
+    """
+    Return `works`, `away` (nobody is there), or what is wrong with whoever is.
+
+    `broken`: an error of its own, or no words that a browser knows. `silent`: no answer in time. `doubtful`: a
+    certificate that is not its own, by which its browser would refuse it.
+    """
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=PATIENCE, context=trust)
     try:
+        way = socket.create_connection((connection.host, connection.port), PATIENCE)
+    except OSError:
+        return "away"
+    began, other = time.monotonic(), way.dup()
+    # One that answers a letter at a time would never be given up: it is hung up on.
+    ending = threading.Timer(PATIENCE, other.shutdown, [socket.SHUT_RDWR])
+    ending.start()
+    try:
+        connection.sock = trust.wrap_socket(way, server_hostname=connection.host)
         connection.request("GET", parts.path or "/", headers={"User-Agent": "balai-screen"})
         return "works" if connection.getresponse().status < 500 else "broken"
+    except ssl.SSLCertVerificationError:
+        return "doubtful"
     except (OSError, http.client.HTTPException):
-        return "away"
+        return "silent" if time.monotonic() - began >= PATIENCE else "broken"
     finally:
+        ending.cancel()
+        ending.join()
         connection.close()
+        way.close()
+        other.close()
 
 
 def trusting(folder: Path, url: str) -> ssl.SSLContext:
@@ -141,18 +162,27 @@ class State:
         self.settings = settings
         self.urls = [url for url in [settings["page"], *(p["url"] for p in settings["places"])] if url]
         self.found: dict[str, str] = {}
+        self.asking: dict[str, threading.Thread] = {}
 
     def look(self, authorities: Path) -> None:
-        """Ask every place at once: one that does not answer holds up no other."""
+        """Ask every place at once: one that does not answer holds up no other, and is asked by one thread at most."""
 
         def learn(url: str) -> None:
-            self.found[url] = ask(url, trusting(authorities, url))
+            try:
+                self.found[url] = ask(url, trusting(authorities, url))
+            except (OSError, ValueError) as error:  # an authority's file that is none
+                sys.stderr.write(f"{url}: {error}\n")
+                self.found[url] = "broken"
 
-        threads = [threading.Thread(target=learn, args=(url,), daemon=True) for url in self.urls]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(PATIENCE * 2)
+        for url in self.urls:
+            if url not in self.asking or not self.asking[url].is_alive():
+                self.asking[url] = threading.Thread(target=learn, args=(url,), daemon=True)
+                self.asking[url].start()
+        until = time.monotonic() + PATIENCE * 2
+        for url, thread in self.asking.items():
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():  # its name is still looked for
+                self.found[url] = "away"
 
     def as_dict(self, now: datetime.datetime | None = None) -> dict[str, Any]:
         """Return what the page shows; `asking` until a place was asked."""

@@ -38,13 +38,15 @@ LETTERS = {
     "cable": "K",
     "service": "L",
     "disk": "D",
+    "certificate": "C",
+    "ended": "E",
     "line": "J",
     "outside": "O",
     "centre": "P",
     "clock": "W",
     "names": "N",
     "screen": "S",
-    "journal": "C",
+    "journal": "M",
     "printer": "T",
     "paper": "R",
 }
@@ -87,6 +89,22 @@ def disks(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
         free = 100 * room.f_bavail // max(1, room.f_blocks)
         if free < LEAST_FREE:
             yield {"kind": "disk", "number": number, "place": place, "free": free}
+
+
+def certificates(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield certificates that have ended, or will within their notice; who needs one that is not there says so."""
+    for number, entry in enumerate(settings["certificates"], 1):
+        for path in sorted(Path("/").glob(entry["path"].lstrip("/"))):
+            _, said = run("openssl", "x509", "-noout", "-enddate", "-in", str(path))
+            try:
+                end = ssl.cert_time_to_seconds(said.strip().removeprefix("notAfter="))
+            except ValueError:
+                continue
+            left = end - time.time()
+            if left <= entry["days"] * 86400:
+                name, ends = entry["name"] or path.stem, time.strftime("%Y-%m-%d", time.gmtime(end))
+                kind = "certificate" if left > 0 else "ended"
+                yield {"kind": kind, "number": number, "name": name, "ends": ends, "days": int(left // 86400)}
 
 
 def ways_out(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -140,6 +158,8 @@ def journal(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     age = min(time.time() - since, time.monotonic())
     if age > SENT_WITHIN:
         yield {"kind": "journal", "number": 0, "hours": int(age // 3600)}
+
+
 def tickets(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a ticket printer that has no paper, or cannot print for another reason."""
     if not settings["printer"]:
@@ -154,7 +174,7 @@ def tickets(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def findings(settings: dict[str, Any]) -> list[dict[str, Any]]:
     """Return everything that does not work, the likeliest cause first."""
-    looks = (cables, services, disks, panel, tickets, ways_out, clock_and_names, journal)
+    looks = (cables, services, disks, certificates, panel, tickets, ways_out, clock_and_names, journal)
     return [finding for look in looks for finding in look(settings)]
 
 

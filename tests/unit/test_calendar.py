@@ -92,14 +92,14 @@ class TestClock:
         monkeypatch.setattr(calendar.Clock, "confirmed_by_server", staticmethod(lambda: confirmed))
         return calendar.Clock("2026-11-16", tmp_path / "stamp")
 
-    def test_one_that_a_server_confirmed_is_trusted_for_fourteen_days_also_after_a_restart(
+    def test_one_that_a_server_confirmed_is_trusted_for_fifteen_days_also_after_a_restart(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now = datetime.datetime(2026, 12, 2, tzinfo=datetime.UTC).timestamp()
         assert self.clock(tmp_path, monkeypatch, confirmed=True).trusted(now)
 
-        assert self.clock(tmp_path, monkeypatch, confirmed=False).trusted(now + 13 * 86400)
-        assert not self.clock(tmp_path, monkeypatch, confirmed=False).trusted(now + 15 * 86400)
+        assert self.clock(tmp_path, monkeypatch, confirmed=False).trusted(now + 14 * 86400 + 60)
+        assert not self.clock(tmp_path, monkeypatch, confirmed=False).trusted(now + 16 * 86400)
 
     def test_one_that_went_back_is_not_trusted_even_after_a_restart(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import socket
 import sqlite3
 import threading
 import time
@@ -32,11 +33,11 @@ PLACE = {
     "days": 21,
     "mib": 1,
     "kib": 64,
+    "kbit": 10_000_000,
 }
 SETTINGS = {
     "mall": "MPP",
     "site": "mpp-x",
-    "kbit": 10_000_000,
     "kiosks": ["127.0.0.0/8"],
     "places": [PLACE],
     "texts": {},
@@ -67,7 +68,7 @@ def sent_by(spool: Spool, answers: list[str]) -> list[object]:
     """Return the words that are sent on, in order, while the tenant answers so."""
     stop, sent = threading.Event(), []
 
-    def sending(url: str, name: str, digest: str, sealed: bytes) -> str:
+    def sending(name: str, digest: str, sealed: bytes) -> str:
         sent.append(opened(sealed)["words"])
         answer = answers.pop(0)
         if not answers:
@@ -171,10 +172,15 @@ def test_two_malls_that_are_given_the_same_key_send_by_names_of_their_own(tmp_pa
         (503, {}, "away"),
     ],
 )
-def test_what_a_tenant_says_is_understood(status: int, told: dict, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_tenant_says_is_understood(
+    status: int, told: dict, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     class Line:
         def __init__(self, *_: object, **__: object) -> None:
-            self.status = status
+            self.status, self.sock = status, None
+
+        def connect(self) -> None:
+            self.sock = socket.socket()
 
         def request(self, *_: object) -> None:
             pass
@@ -186,11 +192,14 @@ def test_what_a_tenant_says_is_understood(status: int, told: dict, said: str, mo
             return json.dumps(told).encode()
 
         def close(self) -> None:
-            pass
+            if self.sock:
+                self.sock.close()
 
     monkeypatch.setattr(intake.http.client, "HTTPSConnection", Line)
+    way = intake.Way("https://x/", tmp_path, 1000)
 
-    assert intake.send("https://x/", "n", "d", b"", intake.ssl.create_default_context()) == said
+    assert way.send("n", "d", b"") == said
+    way.close()
 
 
 def test_an_authority_is_trusted_for_names_below_its_file_s_name_only(tmp_path: Path) -> None:
@@ -328,7 +337,7 @@ def test_a_tenant_s_enrolled_key_and_the_slowest_line_are_told(estate: Path) -> 
     told = intake_of(load_site(estate / "sites/mpp-banyuwangi.yml"))
 
     assert told["places"][0]["recipient"] == public
-    assert told["kbit"] == 5000, "a quarter of 20 Mbit/s"
+    assert told["places"][0]["kbit"] == 5000, "a quarter of 20 Mbit/s"
 
 
 def test_without_it_the_place_is_there_and_closed(estate: Path) -> None:

@@ -56,7 +56,9 @@ def test_every_kiosk_and_display_is_told_and_no_other_machine() -> None:
 def test_a_screen_has_every_sentence_for_what_may_become_of_a_service() -> None:
     texts = screen_of(MACHINES["kiosk-1"], VIEW)["texts"]
 
-    assert {f"screen_{word}" for word in ("works", "broken", "asking", "refuse", "store", "local")} <= set(texts)
+    assert {
+        f"screen_{word}" for word in ("works", "broken", "silent", "doubtful", "asking", "refuse", "store", "local")
+    } <= set(texts)
 
 
 def test_an_office_keeps_its_letter_whatever_stands_around_it() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from balai.mall.inventory import status_of
 from balai.onsite import status
+from balai.onsite.verdicts import MOST_LETTERS
 from balai.sites import INVENTORIES, load_site
 
 VIEW = load_site(INVENTORIES / "sites/mpp-banyuwangi.yml")
@@ -83,11 +87,11 @@ def test_each_thing_that_fails_has_its_letter_and_its_place(machine) -> None:
 
 def test_a_journal_that_does_not_arrive_is_told_after_an_hour_of_trying_and_not_before(machine) -> None:
     assert machine(KIOSK, sent=0.9) == "OK"
-    assert machine(KIOSK, sent=2.1) == "C"
+    assert machine(KIOSK, sent=2.1) == "M"
     assert machine(KIOSK, sent=60, on=0.5) == "OK", "it was switched off over the weekend"
-    assert machine(KIOSK, sent=None) == "C", "it has never arrived"
+    assert machine(KIOSK, sent=None) == "M", "it has never arrived"
     assert machine(KIOSK, sent=None, installed=0.5) == machine(KIOSK, sent=None, installed=None) == "OK"
-    assert machine(KIOSK, sent=2.1, dead=("mgmt",)) == "K1 C", "the likeliest cause stands first"
+    assert machine(KIOSK, sent=2.1, dead=("mgmt",)) == "K1 M", "the likeliest cause stands first"
     server = status_of(next(m for m in VIEW.machines if m.kind == "server"), VIEW)
     assert machine(server, sent=None) == "OK", "the server's own journal is where it belongs"
 
@@ -118,6 +122,7 @@ def test_every_kind_has_a_sentence_that_its_finding_fills_in_both_languages() ->
         "hours": 2,
         "at": "lp0",
     }
+    examples |= {"ends": "2026-12-24", "days": 28}
     for kind in status.LETTERS:
         for language in ("id", "en"):
             text = KIOSK["texts"][f"status_{kind}"][language].format(**examples, number=1)
@@ -142,3 +147,83 @@ def test_the_technician_reads_indonesian_unless_the_session_asks_for_english(
         monkeypatch.setenv(name, value)
 
     assert status.language() == words
+
+
+class TestCertificates:
+    """What a machine lives by, and how long still: with certificates that openssl makes and reads."""
+
+    @pytest.fixture
+    def made(self, tmp_path: Path):
+        """Make a certificate that ends in so many days, and return its path."""
+
+        real = time.time()
+
+        def make(days: float, name: str = "own") -> Path:
+            key, path = tmp_path / "key", tmp_path / f"{name}.crt"
+            argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+            argv += ["-keyout", str(key), "-out", str(path), "-subj", "/CN=x", "-days", "60"]
+            subprocess.run(argv, check=True, capture_output=True)
+            self.patch.setattr(status.time, "time", lambda: real + (60 - days) * 86400)
+            return path
+
+        return make
+
+    @pytest.fixture(autouse=True)
+    def patching(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.patch = monkeypatch
+
+    def found(self, path: Path | str, days: int = 28, name: str = "sender of logs") -> list[dict]:
+        return list(status.certificates({"certificates": [{"name": name, "path": str(path), "days": days}]}))
+
+    def test_one_is_named_with_its_end_from_its_notice_on(self, made) -> None:
+        path = made(27.5)
+        (finding,) = self.found(path)
+
+        assert (finding["kind"], finding["number"], finding["name"], finding["days"]) == (
+            "certificate",
+            1,
+            "sender of logs",
+            27,
+        )
+        end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=60)
+        assert finding["ends"] == f"{end:%Y-%m-%d}"
+        assert self.found(path, days=27) == [], "it is too early"
+
+    def test_one_that_has_ended_is_said_to_have_and_has_another_letter(self, made) -> None:
+        path = made(-1)
+
+        assert [f["kind"] for f in self.found(path, days=0)] == ["ended"]
+        assert status.code(self.found(path)) == "E1"
+        assert status.code(self.found(made(1))) == "C1"
+
+    def test_those_of_a_folder_are_named_by_their_files(self, made) -> None:
+        folder = made(3, "balai.internal").parent
+
+        assert [f["name"] for f in self.found(folder / "*.crt", name="")] == ["balai.internal"]
+
+    def test_one_that_is_not_there_or_is_none_is_its_service_s_finding(self, tmp_path: Path) -> None:
+        (tmp_path / "own.crt").write_text("no certificate")
+
+        assert self.found(tmp_path / "away.crt") == self.found(tmp_path / "own.crt") == []
+
+    @pytest.mark.parametrize("machine", VIEW.machines, ids=lambda m: m.name.removeprefix("mpp-banyuwangi-"))
+    def test_every_machine_is_told_the_certificates_that_its_roles_make_and_its_verdict_is_taken_in(
+        self, machine, root: Path
+    ) -> None:
+        def variables(role: str) -> dict:
+            found: dict = yaml.safe_load((root / f"roles/{role}/vars/main.yml").read_text())
+            return found
+
+        told = {entry["path"] for entry in status_of(machine, VIEW)["certificates"]}
+        if machine.kind == "server":
+            made = {
+                variables("queue")["__queue_root"],
+                variables("log_receive")["__log_receive_home"] + "/authority.crt",
+            }
+        else:
+            made = {variables("log_upload")["__log_upload_home"] + "/upload.crt"}
+        if trusting := {"server": "intake", "kiosk": "kiosk", "display": "kiosk"}.get(machine.kind):
+            made.add(variables(trusting)[f"__{trusting}_share"] + "/authorities/*.crt")
+
+        assert made <= told
+        assert all(len(entry["name"]) <= MOST_LETTERS for entry in status_of(machine, VIEW)["certificates"])

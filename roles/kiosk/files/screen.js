@@ -2,6 +2,7 @@
 // Draws what /state.json tells; a screen that nobody touches goes to its page as soon as that answers.
 const byId = (id) => document.getElementById(id);
 const root = document.documentElement;
+const PATIENCE = 15000; // until a page that does not come is given up
 let lang = "id";
 let last = null;
 let drawn = "";
@@ -12,16 +13,38 @@ const words = {
   survei: ["survey", "survey_away"],
   loket: ["call", "call_away"],
 };
+let timer = 0;
+let going = ""; // where it is on its way to: until that page comes, this one stays
+let silent = ""; // what did not come, until it is offered again
 
 function tile(title, note, url) {
   const box = document.createElement(url ? "a" : "div");
-  if (url) box.href = url;
+  if (url) {
+    box.href = url;
+    box.addEventListener("click", (event) => { event.preventDefault(); go(url); });
+  }
   const head = document.createElement("strong");
   head.textContent = title;
   const text = document.createElement("span");
   text.textContent = note;
   box.append(head, text);
   return box;
+}
+
+// Opens a page; a browser alone would wait for one that never comes, and show nothing.
+function go(url, instead = false) {
+  if (going === url) return;
+  clearTimeout(timer);
+  [going, silent] = [url, ""];
+  show();
+  if (instead) location.replace(url);
+  else location.assign(url);
+  timer = setTimeout(() => {
+    window.stop();
+    [going, silent] = ["", url];
+    show();
+    timer = setTimeout(() => { silent = ""; show(); }, PATIENCE);
+  }, PATIENCE);
 }
 
 // Puts parts in place of those before; what had the keyboard's focus keeps it.
@@ -34,7 +57,8 @@ function replace(box, parts) {
 
 function draw(state) {
   const say = (key) => state.texts["screen_" + key][lang];
-  const works = (part) => part.state === "works";
+  const found = (part) => (part.url === silent && part.state === "works" ? "silent" : part.url === going ? "asking" : part.state);
+  const works = (part) => found(part) === "works";
   root.lang = lang;
   byId("mall").textContent = state.mall;
   byId("title").textContent = state.title[lang];
@@ -56,15 +80,15 @@ function draw(state) {
     return;
   }
   if (state.page.url) {
-    const gone = state.page.state === "away" || state.page.state === "broken";
+    const gone = !["works", "asking"].includes(found(state.page));
     const [title, away] = words[state.page.url.split("/")[3]];
-    const note = gone ? say(away) : say(state.page.state);
+    const note = gone ? say(away) : say(found(state.page));
     const box = tile(say(title), note, works(state.page) && state.page.url);
     box.className = "first";
     tiles.push(box);
   }
   for (const place of state.places) {
-    const note = place.state === "away" ? say(place.when_dark) : say(place.state);
+    const note = place.state === "away" ? say(place.when_dark) : say(found(place));
     tiles.push(tile(place.title[lang], note, works(place) && place.url));
   }
   replace(byId("places"), tiles);
@@ -72,7 +96,7 @@ function draw(state) {
 
 function show() {
   if (!last) return;
-  const now = lang + JSON.stringify(last);
+  const now = lang + going + "|" + silent + JSON.stringify(last);
   if (now !== drawn) draw(last);
   drawn = now;
 }
@@ -80,7 +104,7 @@ function show() {
 async function look() {
   try {
     last = await (await fetch("/state.json", { cache: "no-store" })).json();
-    if (!last.touch && !last.opens && last.page.state === "works") location.replace(last.page.url);
+    if (!last.touch && !last.opens && last.page.state === "works" && !silent) go(last.page.url, true);
     show();
   } catch (error) {
     console.warn("the shell does not answer", error);
