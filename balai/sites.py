@@ -29,6 +29,7 @@ from balai.models import (
     Hub,
     Hubs,
     LedgerEntry,
+    Packages,
     Region,
     Satisfaction,
     Screens,
@@ -82,6 +83,7 @@ class SiteView:
     screens: Screens
     satisfaction: Satisfaction
     facilities: Facilities
+    packages: Packages
     titles: dict[str, tuple[str, str]]
     recipients: dict[str, str]
     index: int
@@ -177,6 +179,7 @@ def load_site(path: Path) -> SiteView:
         screens=screens,
         satisfaction=load(Satisfaction, yamlfile.read(root / "satisfaction.yml")),
         facilities=facilities,
+        packages=load(Packages, yamlfile.read(root / "packages.yml")),
         titles=_titles(site, flows, root),
         recipients=_recipients(folder),
         index=ledger[site.name],
