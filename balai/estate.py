@@ -29,6 +29,7 @@ from balai.models import (
     MachineClass,
     Machines,
     Model,
+    Packages,
     Region,
     Release,
     Reports,
@@ -128,6 +129,7 @@ def load_estate(root: Path = INVENTORIES) -> Estate:
     facilities = collect(lambda: load(Facilities, yamlfile.read(root / "facilities.yml")))
     collect(lambda: load(Satisfaction, yamlfile.read(root / "satisfaction.yml")))
     collect(lambda: load(Reports, yamlfile.read(root / "reports.yml")))
+    collect(lambda: load(Packages, yamlfile.read(root / "packages.yml")))
     flows = collect(lambda: _flows(root, documents))
     machines = collect(lambda: load(Machines, yamlfile.read(root / "machines.yml")))
     kubernetes = collect(lambda: load(Kubernetes, yamlfile.read(root / "kubernetes.yml")))

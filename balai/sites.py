@@ -29,6 +29,7 @@ from balai.models import (
     Hub,
     Hubs,
     LedgerEntry,
+    Packages,
     Region,
     Reports,
     Satisfaction,
@@ -85,6 +86,7 @@ class SiteView:
     satisfaction: Satisfaction
     facilities: Facilities
     reports: Reports
+    packages: Packages
     titles: dict[str, tuple[str, str]]
     recipients: dict[str, str]
     index: int
@@ -177,6 +179,7 @@ def load_site(path: Path) -> SiteView:
         satisfaction=load(Satisfaction, yamlfile.read(root / "satisfaction.yml")),
         facilities=facilities,
         reports=load(Reports, yamlfile.read(root / "reports.yml")),
+        packages=load(Packages, yamlfile.read(root / "packages.yml")),
         titles=_titles(site, flows, root),
         recipients=_recipients(folder),
         index=ledger[site.name],

@@ -21,7 +21,7 @@ BASE = (
     "ca-certificates,procps,less,curl,netcat-openbsd,chrony,auditd,unattended-upgrades,apparmor,systemd-journal-remote"
 )
 ROUTER = "kea-dhcp4-server,unbound,dns-root-data,wireguard-tools,wireguard-go,conntrack,libfaketime"
-SERVER = "age,caddy"
+SERVER = "age,caddy,nginx"
 SCREEN = "chromium,sway,seatd,waybar,wvkbd,swayidle,grim,wtype,fonts-dejavu-core,usbguard"
 # By kind of tree: its packages, and the shell lines that make it a lab's.
 TREES = {
@@ -70,7 +70,7 @@ chroot "$root" systemctl mask -q seatd usbguard usbguard-dbus
 CUSTOMISE = {
     # Installed and asleep, as on a fresh machine: the roles wake them.
     "router": COMMON + MANAGED + 'chroot "$root" systemctl disable -q kea-dhcp4-server unbound\n',
-    "server": COMMON + MANAGED + 'chroot "$root" systemctl disable -q caddy\n',
+    "server": COMMON + MANAGED + 'chroot "$root" systemctl disable -q caddy nginx\n',
     "screen": COMMON + MANAGED + PANEL,
     "visitor": COMMON
     + 'chroot "$root" systemctl enable -q systemd-networkd systemd-resolved\n'

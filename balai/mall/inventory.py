@@ -10,6 +10,7 @@ from balai.flows.compiled import PRIVATE, Kind
 from balai.mall.certificates import certificates_of
 from balai.mall.intake import intake_of
 from balai.mall.links import links_of
+from balai.mall.packages import cache_of, source_of
 from balai.mall.screens import policies_of, printer_of, queue_of, screen_of
 from balai.mall.services import (
     TIME,
@@ -31,7 +32,7 @@ from balai.text import catalogue
 
 UNITS = ("ssh", "systemd-networkd", "chrony")
 SCREEN_UNITS = ("balai-screen", "kiosk")
-SERVER_UNITS = ("balai-queue", "balai-intake", "caddy", "balai-verdicts")
+SERVER_UNITS = ("balai-queue", "balai-intake", "caddy", "balai-verdicts", "balai-packages")
 ROUTER_UNITS = ("unbound", "kea-dhcp4-server", "balai-uplinks", "balai-offices", "wg-quick@overlay")
 TELLS = "balai-tell.timer"
 GROUPS = {"router": "routers", "server": "servers", "kiosk": "kiosks", "display": "displays"}
@@ -56,6 +57,7 @@ def of_machine(machine: Machine, view: SiteView) -> dict[str, Any]:
         "network_name_servers": gateways or ["127.0.0.1"],
         "status_settings": status_of(machine, view),
         "log_upload_name": machine.name,
+        "package_source_address": source_of(machine, view),
         "updates_settings": updates_of(machine, view),
         **screen,
     }
@@ -103,6 +105,7 @@ def of_group(group: str, view: SiteView) -> dict[str, Any]:
             "queue_settings": queue_of(view),
             "intake_settings": intake_of(view),
             "verdicts_settings": verdicts_of(view),
+            **cache_of(view),
             "log_receive_site": view.site.name,
             "log_receive_host": verdicts_host(view),
             "log_receive_machines": [m.name for m in view.machines if m != server_of(view)],

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from balai.mall.packages import source_of
 from balai.onsite.hours import REST, WEEKDAYS, clock, openings, rest
 from balai.sites import Machine, SiteView
 
@@ -106,5 +107,6 @@ def updates_of(machine: Machine, view: SiteView) -> dict[str, Any]:
             }
             for name, part in parts.items()
         },
+        "source": source_of(machine, view),
         "freezes": [{"title": f.title, "first": f.first, "last": f.last} for f in view.freezes],
     }

@@ -7,6 +7,7 @@ from balai.models.duty import Counts, Facilities, Reports, Satisfaction
 from balai.models.enrolment import EnrolledMachine, Enrolment, Hub, Hubs
 from balai.models.fleet import Cluster, DataCentre, Image, Kubernetes, MachineClass, Machines, Release
 from balai.models.flow import Flow, Flows
+from balai.models.package import Packages
 from balai.models.place import Agency, Calendar, Freeze, LedgerEntry, Region
 from balai.models.screen import Profile, Screens
 from balai.models.site import Devices, Site, Sizes
@@ -33,6 +34,7 @@ __all__ = [
     "MachineClass",
     "Machines",
     "Model",
+    "Packages",
     "Profile",
     "Region",
     "Release",

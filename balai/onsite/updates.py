@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 REQUIRED = Path("/run/reboot-required")  # made by Debian when a kernel was installed
+PATIENCE = 5.0  # seconds
 # A program or library that was replaced while something still runs it.
 REPLACED = re.compile(r" /(?:usr|lib|lib64|bin|sbin)/.* \(deleted\)$", re.MULTILINE)
 
@@ -39,7 +41,9 @@ def frozen(freezes: Iterable[dict[str, str]], day: datetime.date) -> str:
     return ""
 
 
-def refusal(settings: dict[str, Any], what: str, now: datetime.datetime, *, confirmed: bool, needed: bool) -> str:
+def refusal(
+    settings: dict[str, Any], what: str, now: datetime.datetime, *, confirmed: bool, needed: bool, answers: bool
+) -> str:
     """
     Return why something may not be done at a local time; "" when it may.
 
@@ -49,6 +53,7 @@ def refusal(settings: dict[str, Any], what: str, now: datetime.datetime, *, conf
         now: The time, in the mall's zone.
         confirmed: Whether a server has confirmed the clock.
         needed: Whether something waits for a restart.
+        answers: Whether the mall's package cache is there to be asked.
     """
     window = settings["windows"][what]
     if not confirmed:
@@ -56,6 +61,8 @@ def refusal(settings: dict[str, Any], what: str, now: datetime.datetime, *, conf
     if not inside(window, now):
         when = f"{window['day']} {window['start']} for {window['minutes']} minutes"
         return f"{now:%a %H:%M} is outside its window, {when}"
+    if what == "fetch" and not answers:
+        return f"the mall's package cache at {settings['source']} does not answer; it is tried again in the next window"
     if what == "restart":
         if not needed:
             return "nothing waits for a restart"
@@ -84,11 +91,30 @@ def restart_needed(processes: Path = Path("/proc"), required: Path = REQUIRED) -
     return False
 
 
+def cache_answers(source: str) -> bool:
+    """Return whether the mall's package cache takes a connection; the server that has it asks nobody."""
+    if not source:
+        return True
+    host, _, port = source.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), PATIENCE):
+            return True
+    except OSError:
+        return False
+
+
 def main(argv: list[str]) -> int:
     """Return 0 when it may be done now, and 1, with the reason, when not."""
     settings, what = json.loads(Path(argv[0]).read_text()), argv[1]
     now = datetime.datetime.now(ZoneInfo(settings["timezone"]))
-    why = refusal(settings, what, now, confirmed=clock_confirmed(), needed=restart_needed())
+    why = refusal(
+        settings,
+        what,
+        now,
+        confirmed=clock_confirmed(),
+        needed=restart_needed(),
+        answers=cache_answers(settings["source"]),
+    )
     if why:
         print(f"{what}: {why}", flush=True)
     return 1 if why else 0

@@ -77,6 +77,8 @@ TAMPERED = {
     "resolver": "/etc/unbound/unbound.conf",
     "dhcp": "/etc/kea/kea-dhcp4.conf",
     "offices": "/etc/balai/offices.json",
+    "package_cache": "/etc/balai/packages.conf",
+    "package_source": "/etc/apt/apt.conf.d/51balai-source",
     "queue": "/etc/balai/queue.json",
     "intake": "/etc/balai/intake.json",
     "verdicts": "/etc/balai/verdicts.json",
@@ -86,7 +88,7 @@ TAMPERED = {
     "log_upload": "/etc/systemd/system/balai-log-upload.service",
 }
 # The router has the others.
-HAS = {**dict.fromkeys(("queue", "intake", "verdicts", "log_receive"), HOSTS[1]), "kiosk": HOSTS[2]}
+HAS = {**dict.fromkeys(("package_cache", "queue", "intake", "verdicts", "log_receive"), HOSTS[1]), "kiosk": HOSTS[2]}
 
 
 def changed_roles(said: str, host: str) -> list[str]:

@@ -148,7 +148,7 @@ def test_windows_follow_the_hours_and_unknown_ones_are_said(site: Path, balai) -
 
 def asked(what: str, when: str, *, confirmed: bool = True, needed: bool = True) -> str:
     now = datetime.datetime.fromisoformat(when)
-    return updates.refusal(SETTINGS, what, now, confirmed=confirmed, needed=needed)
+    return updates.refusal(SETTINGS, what, now, confirmed=confirmed, needed=needed, answers=True)
 
 
 @pytest.mark.parametrize(

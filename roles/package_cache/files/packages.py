@@ -1,0 +1,1 @@
+../../../balai/onsite/packages.py
