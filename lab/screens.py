@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from balai.errors import EnvironmentFault
 from balai.mall.screens import screen_of
-from balai.onsite.screen import opens
+from balai.onsite.hours import opens
 from lab import machines, state
 
 PICTURES = state.ROOT / "screens"
@@ -65,7 +65,7 @@ def show() -> str:
     kept = {"kiosk-home": _changed(kiosk, b"")}
     if opening := _opening(kiosk):
         _keep(kept)
-        return f"the mall is closed until {opening:%A %H:%M}; kiosk-home in {PICTURES}"
+        return f"the mall is closed until {opening}; kiosk-home in {PICTURES}"
     press(kiosk, "Tab", "Tab", "Tab", "Tab", "Return")
     drawing = _changed(kiosk, kept["kiosk-home"])
     if counters:
@@ -81,8 +81,8 @@ def show() -> str:
     return f"{', '.join(kept)} in {PICTURES}"
 
 
-def _opening(kiosk: machines.Host) -> datetime.datetime | None:
-    """Return when the mall opens if it is closed, as its kiosk says."""
+def _opening(kiosk: machines.Host) -> str:
+    """Return when the mall opens if it is closed, as its kiosk says; "" while it is open."""
     view = machines.site()
     (machine,) = [machine for machine in view.machines if machine.name == kiosk.name]
     settings = screen_of(machine, view)

@@ -46,7 +46,7 @@ LETTERS = {
     "clock": "W",
     "names": "N",
     "screen": "S",
-    "journal": "M",
+    "journal": "B",
     "printer": "T",
     "paper": "R",
 }
