@@ -206,14 +206,16 @@ def written(folder: Path, old: str, new: str) -> Path:
     return estate
 
 
-SOURCES = [
-    "http://mirror.example/debian/",
-    "http://mirror.example/debian-security",
-    "http://other.example/debian/",
-    "cdrom:[Debian]/",
-    "http://flat.example/",
-    "http://user:word@secret.example/own/",
-]
+# What `apt-get update --print-uris` says.
+SOURCES = """'http://mirror.example/debian/dists/stable/InRelease' mirror.example_debian_dists_stable_InRelease 0
+'http://mirror.example/debian/dists/stable-updates/InRelease' mirror.example_debian_dists_stable-updates_InRelease 0
+'http://mirror.example/debian-security/dists/stable-security/InRelease' mirror.example_debian-security_InRelease 0
+'http://other.example/debian/dists/stable/InRelease' other.example_debian_dists_stable_InRelease 0
+'cdrom:[Debian]/dists/stable/InRelease' _dists_stable_InRelease 0
+'http://flat.example/./InRelease' flat.example_._InRelease 0
+'http://user:word@secret.example/own/dists/stable/InRelease' secret.example_own_dists_stable_InRelease 0
+'http://mirror.example/debian/dists/stable/main/binary-amd64/Packages.xz' mirror.example_debian_Packages 0
+"""
 DECLARED = [{"path": "debian", "upstream": "https://mirror.example/pub/linux"}]
 
 
@@ -222,7 +224,7 @@ def configured(run: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
     """Return what the role writes for nginx, by whose mirrors it passes on: its locations, with the lines of each."""
     folder = tmp_path_factory.mktemp("packages")
     role = ROOT / "roles/package_cache"
-    told = {**of_group("servers", VIEW), "__package_cache_sources": {"stdout_lines": SOURCES}}
+    told = {**of_group("servers", VIEW), "__package_cache_sources": {"stdout": SOURCES}}
     plays = [
         {
             "hosts": "localhost",
