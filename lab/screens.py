@@ -97,7 +97,7 @@ def _keep(pictures: dict[str, bytes]) -> None:
 
 def _changed(host: machines.Host, before: bytes) -> bytes:
     """Return what a panel shows once it has changed and stands still for a second."""
-    last, deadline = b"", time.monotonic() + 20
+    last, deadline = b"", time.monotonic() + 45  # the machine may be making clusters meanwhile
     while time.monotonic() < deadline:
         time.sleep(1)
         try:
