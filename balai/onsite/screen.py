@@ -12,7 +12,6 @@ from __future__ import annotations
 import datetime
 import http.client
 import http.server
-import importlib.util
 import json
 import re
 import runpy
@@ -33,11 +32,18 @@ PAGES = {
     "/screen.js": ("screen.js", "text/javascript; charset=utf-8"),
     "/screen.css": ("screen.css", "text/css; charset=utf-8"),
 }
-HOURS = runpy.run_path(str(Path(__file__).with_name("hours.py")))  # lies beside it on a machine
 SEEN = Path("/run/balai-screen/printer")  # what it last said of itself, for `balai-mall status`
 KEY, OFFICE = re.compile(r"[A-Za-z0-9-]{8,64}"), re.compile(r"[a-z][a-z0-9-]{0,39}")
 MOST_BYTES, MOST_ATTEMPTS = 512, 3
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'"
+
+
+def sibling(name: str) -> dict[str, Any]:
+    """Return what another program of this folder defines: the folder itself is not searched."""
+    return runpy.run_path(str(Path(__file__).with_name(f"{name}.py")))
+
+
+HOURS = sibling("hours")
 
 
 class RefusedError(Exception):
@@ -46,16 +52,6 @@ class RefusedError(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
-
-
-def sibling(name: str) -> Any:
-    """Return another program of this folder as a module: the folder itself is not searched."""
-    spec = importlib.util.spec_from_file_location(f"balai_{name}", Path(__file__).with_name(f"{name}.py"))
-    if spec is None or spec.loader is None:
-        raise ImportError(name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def ask(url: str, trust: ssl.SSLContext) -> str:
@@ -123,7 +119,7 @@ class Tickets:
     def __init__(self, settings: dict[str, Any], authorities: Path) -> None:
         self.settings, self.authorities = settings, authorities
         self.paper = sibling("printer")
-        self.printer = self.paper.Printer(settings["printer"]["at"])
+        self.printer = self.paper["Printer"](settings["printer"]["at"])
         self.server = urllib.parse.urlsplit(settings["page"]).netloc
         self.origin = f"https://{self.server}"
 
@@ -142,7 +138,7 @@ class Tickets:
         if told is None:
             return "unknown"
         settings = self.settings
-        words = self.paper.ticket(told, settings["mall"], settings["printer"]["columns"], settings["texts"])
+        words = self.paper["ticket"](told, settings["mall"], settings["printer"]["columns"], settings["texts"])
         return str(self.printer.print(key, attempt, words))
 
     def watch(self) -> None:
@@ -152,7 +148,7 @@ class Tickets:
                 self.printer.look(SEEN)
             except OSError as error:
                 sys.stderr.write(f"{SEEN}: {error}\n")
-            time.sleep(self.paper.EVERY)
+            time.sleep(self.paper["EVERY"])
 
 
 class State:

@@ -212,7 +212,7 @@ def test_a_queue_that_does_not_answer_prints_nothing_and_says_so(kiosk) -> None:
 
 def test_the_first_page_answers_while_a_printer_holds_its_thread(kiosk, monkeypatch: pytest.MonkeyPatch) -> None:
     one, _ = kiosk
-    monkeypatch.setattr(one.tickets.paper, "PATIENCE", 0.5)
+    monkeypatch.setitem(one.tickets.paper["send"].__globals__, "PATIENCE", 0.5)
     asked = threading.Thread(target=one.ask, args=({"office": "dukcapil", "key": key(), "attempt": 1},))
     with one.tickets.printer.line:  # a driver that never comes back
         asked.start()
