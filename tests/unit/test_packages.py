@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import shutil
 import socket
 from collections.abc import Callable
@@ -239,7 +240,8 @@ def configured(run: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
     ]  # fmt: skip
     (folder / "templates").symlink_to(role / "templates")
     (folder / "play.yml").write_text(yaml.safe_dump(plays))
-    done = run("ansible-playbook", "-i", "localhost,", str(folder / "play.yml"), cwd=folder)
+    ansible = str(Path(sys.executable).with_name("ansible-playbook"))  # `make check` has it on no path
+    done = run(ansible, "-i", "localhost,", str(folder / "play.yml"), cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return {
         name: dict(re.findall(r"location (?:\^~ )?(\S+) \{\n(.*?)\n        \}", (folder / name).read_text(), re.DOTALL))
