@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 import shutil
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
