@@ -228,15 +228,17 @@ def mall(tmp_path: Path) -> Iterator[Mall]:
     }
     told = {
         "calendar": {**days, "holidays": [], "offices": OFFICES},
-        "queue": {**days, "mall": "MPP", "kiosks": ["10.64.9.0/27"], "offices": letters, "texts": {},
-                  "satisfaction": {"elements": [], "texts": {}}},
+        "queue": {**days, "mall": "MPP", "kiosks": ["10.64.9.0/27"], "offices": letters, "texts": {}, "callers": {},
+                  "openings": [], "closed_on": [], "satisfaction": {"elements": [], "texts": {}}},
         "intake": {"mall": "MPP", "site": "mpp-x", "kiosks": ["10.64.9.0/27"], "places": [place], "texts": {}},
     }  # fmt: skip
     for name, settings in told.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(settings))
-    made.power()
-    yield made
-    made.off()
+    try:
+        made.power()
+        yield made
+    finally:
+        made.off()
 
 
 @contextlib.contextmanager
