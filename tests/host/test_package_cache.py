@@ -79,6 +79,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             inside(SERVER, "sh", "-c", f"{change}; sed -i 's|rewrite ^/{path}/.*|rewrite ^(.*)$ $1 break;|' {SETTINGS}")
             inside(SERVER, "systemctl", "restart", UNIT)
             eventually(lambda: inside(SERVER, "curl", "-s", f"http://{internet.WEB}/").returncode == 0)
+            eventually(lambda: inside(SERVER, "curl", "-s", CACHE).returncode == 0)
             for host in (KIOSK, DISPLAY):
                 _knows(host, path)
             yield path

@@ -84,11 +84,15 @@ TAMPERED = {
     "verdicts": "/etc/balai/verdicts.json",
     "log_receive": "/etc/systemd/system/balai-logs-bound.timer",
     "tell": "/etc/systemd/system/balai-tell.timer",
+    "usb_guard": "/etc/usbguard/rules.conf",
     "kiosk": "/etc/balai/screen.json",
     "log_upload": "/etc/systemd/system/balai-log-upload.service",
 }
 # The router has the others.
-HAS = {**dict.fromkeys(("package_cache", "queue", "intake", "verdicts", "log_receive"), HOSTS[1]), "kiosk": HOSTS[2]}
+HAS = {
+    **dict.fromkeys(("package_cache", "queue", "intake", "verdicts", "log_receive"), HOSTS[1]),
+    **dict.fromkeys(("kiosk", "usb_guard"), HOSTS[2]),
+}
 
 
 def changed_roles(said: str, host: str) -> list[str]:
