@@ -177,15 +177,19 @@ def _run(estate: Estate, name: str, action: Action, command: Any, *, new: bool) 
     from balai import engine
     from stacks.layers import program
 
-    began = time.monotonic()
+    began, dead = time.monotonic(), _dead_locks(name)
     try:
+        if new:  # whoever was killed while making it left nothing that could be cancelled
+            for lock in dead:
+                lock.unlink(missing_ok=True)
         stack = engine.opened(ROOT, name, lambda: program(name, estate), command, new=new)
-        interrupted = _forget_dead_lock(stack, name)
+        if dead and not new:
+            stack.cancel()
         if action == "preview":
             changes = dict(stack.preview(refresh=True, on_output=_silent).change_summary)
         else:
             changes = dict(stack.up(refresh=True, on_output=_silent).summary.resource_changes or {})
-            if interrupted:
+            if dead:
                 stack.refresh(clear_pending_creates=True, on_output=_silent)
     except automation.CommandError as error:
         return StackResult(stack=name, changes={}, seconds=time.monotonic() - began, error=_readable(str(error)))
@@ -196,16 +200,15 @@ def _run(estate: Estate, name: str, action: Action, command: Any, *, new: bool) 
     )
 
 
-def _forget_dead_lock(stack: Any, name: str) -> bool:
-    """Release a lock whose owner was killed on this machine; one that lives is left alone."""
+def _dead_locks(name: str) -> list[Path]:
+    """Return the locks of a stack if the owner of each was killed on this machine; of one that lives, none."""
     state = _local_state()
     folder = state / f"locks/organization/{PROJECT}/{name}" if state else None
-    owners = [json.loads(path.read_text()) for path in folder.glob("*.json")] if folder else []
-    dead = [o for o in owners if o.get("hostname") == socket.gethostname() and not Path(f"/proc/{o['pid']}").exists()]
-    if not owners or len(dead) != len(owners):
-        return False
-    stack.cancel()
-    return True
+    owners = {path: json.loads(path.read_text()) for path in folder.glob("*.json")} if folder else {}
+    here = socket.gethostname()
+    if all(o.get("hostname") == here and not Path(f"/proc/{o['pid']}").exists() for o in owners.values()):
+        return list(owners)
+    return []
 
 
 def _remove_torn_sidecars() -> None:

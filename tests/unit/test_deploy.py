@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from balai.estate import load_estate
 from balai.text import say
 
 ESTATE = load_estate()
+DEAD = 2**22 + 1  # more than the kernel counts to
 
 
 def test_a_torn_sidecar_goes_and_a_whole_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +28,24 @@ def test_a_torn_sidecar_goes_and_a_whole_one_stays(tmp_path: Path, monkeypatch: 
     deploy._remove_torn_sidecars()
 
     assert [p.name for p in stacks.iterdir()] == ["whole.json.attrs"]
+
+
+@pytest.mark.parametrize(
+    ("pids", "dead"), [((), 0), ((DEAD,), 1), ((DEAD, DEAD), 2), ((os.getpid(),), 0), ((DEAD, os.getpid()), 0)]
+)
+def test_locks_are_dead_when_each_owner_is(
+    pids: tuple[int, ...], dead: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ".pulumi/locks/organization/balai/tenant.batam.pajak"
+    folder.mkdir(parents=True)
+    for n, pid in enumerate(pids):
+        (folder / f"{n}.json").write_text(json.dumps({"pid": pid, "hostname": socket.gethostname()}))
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}?metadata=skip")
+
+    assert len(deploy._dead_locks("tenant.batam.pajak")) == dead
+    if pids:
+        (folder / "elsewhere.json").write_text(json.dumps({"pid": DEAD, "hostname": "another"}))
+        assert deploy._dead_locks("tenant.batam.pajak") == []
 
 
 def test_clusters_come_before_their_foundations_and_those_before_tenants() -> None:
