@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from balai.errors import EnvironmentFault
@@ -142,7 +142,6 @@ def deploy(
     _require_settings()
     _import_all()
     _remove_torn_sidecars()
-    run = _runner(estate, there, action)
     results: list[StackResult] = []
     failed: set[str] = set()
 
@@ -151,7 +150,7 @@ def deploy(
         # A preview goes on: it shows everything that is wrong, and changes nothing.
         if action == "up" and below in failed:
             return StackResult(stack=name, changes={}, seconds=0, error=say("stack_waits", ground=below))
-        return run(name)
+        return _run(estate, name, action, new=name not in there)
 
     for layer in layers:
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
@@ -164,14 +163,7 @@ def deploy(
     return results
 
 
-def _runner(estate: Estate, there: Collection[str], action: Action) -> Callable[[str], StackResult]:
-    from pulumi import automation
-
-    command = automation.PulumiCommand()
-    return lambda name: _run(estate, name, action, command, new=name not in there)
-
-
-def _run(estate: Estate, name: str, action: Action, command: Any, *, new: bool) -> StackResult:
+def _run(estate: Estate, name: str, action: Action, *, new: bool) -> StackResult:
     from pulumi import automation
 
     from balai import engine
@@ -182,7 +174,7 @@ def _run(estate: Estate, name: str, action: Action, command: Any, *, new: bool) 
         if new:  # whoever was killed while making it left nothing that could be cancelled
             for lock in dead:
                 lock.unlink(missing_ok=True)
-        stack = engine.opened(ROOT, name, lambda: program(name, estate), command, new=new)
+        stack = engine.opened(ROOT, name, lambda: program(name, estate), new=new)
         if dead and not new:
             stack.cancel()
         if action == "preview":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from pulumi import automation
@@ -32,21 +33,24 @@ def listing(folder: Path) -> dict[str, int]:
     Raises:
         automation.CommandError: The backend does not answer.
     """
-    stacks = automation.LocalWorkspace(work_dir=str(folder)).list_stacks()
+    stacks = automation.LocalWorkspace(work_dir=str(folder), pulumi_command=_command()).list_stacks()
     return {stack.name.rpartition("/")[2]: stack.resource_count or 0 for stack in stacks}
 
 
-def opened(
-    folder: Path, name: str, program: Callable[[], None], command: automation.PulumiCommand, *, new: bool
-) -> automation.Stack:
+def opened(folder: Path, name: str, program: Callable[[], None], *, new: bool) -> automation.Stack:
     """
     Return a stack of the project; a new one is made, unless somebody else has made it since.
 
     Raises:
         automation.CommandError: The backend does not answer.
     """
-    workspace = Workspace(work_dir=str(folder), program=program, pulumi_command=command)
+    workspace = Workspace(work_dir=str(folder), program=program, pulumi_command=_command())
     if new:
         with contextlib.suppress(automation.StackAlreadyExistsError):
             workspace.create_stack(name)
     return automation.Stack.select(name, workspace)
+
+
+@cache
+def _command() -> automation.PulumiCommand:
+    return automation.PulumiCommand()  # asks for its version

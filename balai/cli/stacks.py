@@ -34,13 +34,11 @@ def _run(
     if not clusters and not data_centres:
         clusters, data_centres = tuple(estate.clusters), tuple(estate.data_centres)
     layers = layers_of(estate, data_centres, clusters)
+    wanted = {f"tenant.{cluster}.{name}" for cluster in clusters for name in tenants}
+    if unknown := wanted - set(layers[-1]):
+        raise click.BadParameter(f"there is no stack {', '.join(sorted(unknown))}; choose from {', '.join(layers[-1])}")
     there = stacks_there()
     if tenants:
-        wanted = {f"tenant.{cluster}.{name}" for cluster in clusters for name in tenants}
-        if unknown := wanted - set(layers[-1]):
-            raise click.BadParameter(
-                f"there is no stack {', '.join(sorted(unknown))}; choose from {', '.join(layers[-1])}"
-            )
         ground = {ground_of(estate, stack) for stack in wanted} - {name for name in there if there[name]}
         layers = [layer for layer in (sorted(ground), sorted(wanted)) if layer]
     with _progress() as progress:

@@ -100,9 +100,11 @@ def approved(stack: str, now: datetime.datetime, approvals: tuple[Approval, ...]
     return frozenset(what for approval in given if _holds(approval, stack, now) for what in approval.allows)
 
 
-def deletions(stack: str, owner: str, now: datetime.datetime) -> list[Approval]:
+def deletions(
+    stack: str, owner: str, now: datetime.datetime, approvals: tuple[Approval, ...] | None = None
+) -> list[Approval]:
     """Return the approvals by which what a tenant's owner has in a stack may be deleted at a time."""
-    given = load_approvals(FOLDER, stack, now)
+    given = load_approvals(FOLDER, stack, now) if approvals is None else approvals
     return [a for a in given if "deletion" in a.allows and a.owner == owner and _holds(a, stack, now)]
 
 

@@ -50,7 +50,8 @@ def refusals(estate: Estate, tenant: Tenant, stack: str, now: datetime.datetime 
         return [say("end_not_declared", tenant=tenant.name)]
     if isinstance(ending.erased, Erased):
         return [say("tenant_erased", tenant=tenant.name, date=ending.erased.date)]
-    found = gates.refusals(estate, stack, now=now, approvals=approvals.load_approvals(approvals.FOLDER, stack, now))
+    given = approvals.load_approvals(approvals.FOLDER, stack, now)
+    found = gates.refusals(estate, stack, now=now, approvals=given)
     if now.astimezone(WIB).date().isoformat() <= ending.last_day:
         found.append(say("end_early", tenant=tenant.name, day=ending.last_day))
     if not isinstance(ending.keys_escrow, Escrow):
@@ -63,7 +64,7 @@ def refusals(estate: Estate, tenant: Tenant, stack: str, now: datetime.datetime 
     own = {f"{tenant.name}/{service.name}" for service in tenant.services}
     if called := sorted(own & {service for flow in estate.flows for service in flow.services}):
         found.append(say("end_called", services=", ".join(called)))
-    if not approvals.deletions(stack, tenant.owner, now):
+    if not approvals.deletions(stack, tenant.owner, now, given):
         found.append(say("end_unapproved", tenant=tenant.name, stack=stack, owner=tenant.owner))
     return found
 

@@ -72,11 +72,12 @@ def test_what_stands_on_a_stack_that_failed_is_not_tried_and_all_else_is(
 ) -> None:
     asked: list[str] = []
 
-    def fails_in_batam(name: str) -> StackResult:
+    def fails_in_batam(_estate: object, name: str, _action: str, *, new: bool) -> StackResult:
+        assert new
         asked.append(name)
         return StackResult(stack=name, changes={}, seconds=0, error="away" if name == "fleet.batam" else "")
 
-    monkeypatch.setattr(deploy, "_runner", lambda *_: fails_in_batam)
+    monkeypatch.setattr(deploy, "_run", fails_in_batam)
     for name in ("_require_settings", "_import_all", "_remove_torn_sidecars"):
         monkeypatch.setattr(deploy, name, lambda: None)
     layers = layers_of(ESTATE, ESTATE.data_centres, ESTATE.clusters)
