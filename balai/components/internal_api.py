@@ -1,8 +1,7 @@
 """
 One API of a tenant: what other tenants' services call, through the gateway and no faster than agreed.
 
-Route and limit stand in the gateway's namespace, where no tenant changes anything; that the route may lead to the
-tenant's Service is said in the tenant's (Gateway API v1.6, Envoy Gateway v1.9). The limit is each gateway copy's own.
+The limit is each gateway copy's own.
 """
 
 from __future__ import annotations
@@ -12,15 +11,14 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from balai.components.foundation import APIS, GATEWAY
+from balai.components.foundation import APIS
+from balai.components.gateway_route import declare_route
 from balai.components.public_service import front_of
-from balai.components.tenant_space import tenant_labels
 from balai.components.workloads import declare_copies, metadata_of
 from balai.models import Tenant
-from balai.models.service import Api, Web
+from balai.models.service import Api
 
 Json = dict[str, Any]
-ROUTES, LIMITS = "gateway.networking.k8s.io", "gateway.envoyproxy.io"
 
 
 class InternalApi(pulumi.ComponentResource):
@@ -40,33 +38,8 @@ class InternalApi(pulumi.ComponentResource):
         front = k8s.core.v1.Service(
             f"{name}-service", metadata=metadata_of(tenant, api.name), spec=front_of(api), opts=child
         )
-        grant = k8s.apiextensions.CustomResource(
-            f"{name}-grant",
-            api_version=f"{ROUTES}/v1",
-            kind="ReferenceGrant",
-            metadata=metadata_of(tenant, api.name),
-            spec=grant_of(api),
-            opts=child,
-        )
-        route = f"{tenant.name}-{api.name}"
-        at_gateway = {"name": route, "namespace": GATEWAY, "labels": tenant_labels(tenant)}
-        limit = k8s.apiextensions.CustomResource(
-            f"{name}-limit",
-            api_version=f"{LIMITS}/v1alpha1",
-            kind="BackendTrafficPolicy",
-            metadata=at_gateway,
-            spec=limit_of(route, api),
-            opts=child,
-        )
-        k8s.apiextensions.CustomResource(
-            f"{name}-route",
-            api_version=f"{ROUTES}/v1",
-            kind="HTTPRoute",
-            metadata=at_gateway,
-            spec=route_of(tenant, api),
-            # The limit first: no request comes in that is not counted.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[front, grant, limit]),
-        )
+        bound = ("limit", "BackendTrafficPolicy", limit_of(api))
+        declare_route(name, tenant, api, route_of(tenant, api), bound, self, after=(front,))
         self.path = path_of(tenant, api)
         self.register_outputs({"path": self.path})
 
@@ -91,18 +64,7 @@ def route_of(tenant: Tenant, api: Api) -> Json:
     }
 
 
-def grant_of(service: Web | Api) -> Json:
-    """Return the spec of a ReferenceGrant: routes of the gateway's namespace may lead to this Service alone."""
-    return {
-        "from": [{"group": ROUTES, "kind": "HTTPRoute", "namespace": GATEWAY}],
-        "to": [{"group": "", "kind": "Service", "name": service.name}],
-    }
-
-
-def limit_of(route: str, api: Api) -> Json:
-    """Return the spec of a BackendTrafficPolicy: what is above the limit is answered 429 at the gateway."""
+def limit_of(api: Api) -> Json:
+    """Return what a BackendTrafficPolicy says of a route: what is above the limit is answered 429 at the gateway."""
     limit = {"requests": api.rate_limit.requests, "unit": api.rate_limit.per.capitalize()}
-    return {
-        "targetRefs": [{"group": ROUTES, "kind": "HTTPRoute", "name": route}],
-        "rateLimit": {"local": {"rules": [{"limit": limit}]}},
-    }
+    return {"rateLimit": {"local": {"rules": [{"limit": limit}]}}}

@@ -12,12 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 
-from balai.components.foundation import GATEWAY, MALLS
-from balai.components.internal_api import LIMITS, ROUTES, grant_of
-from balai.components.tenant_space import tenant_labels
-from balai.components.workloads import metadata_of
+from balai.components.foundation import MALLS
+from balai.components.gateway_route import declare_route
 from balai.flows import host_of
 from balai.models import Tenant
 from balai.models.service import Api, Web
@@ -45,33 +42,8 @@ class MallRoute(pulumi.ComponentResource):
     ) -> None:
         super().__init__("balai:tenancy:MallRoute", name, None, opts)
         self.host = host_of(f"{tenant.name}/{service.name}")
-        route = f"{tenant.name}-{service.name}-malls"
-        at_gateway = {"name": route, "namespace": GATEWAY, "labels": tenant_labels(tenant)}
-        grant = k8s.apiextensions.CustomResource(
-            f"{name}-grant",
-            api_version=f"{ROUTES}/v1",
-            kind="ReferenceGrant",
-            metadata=metadata_of(tenant, service.name) | {"name": f"{service.name}-malls"},
-            spec=grant_of(service),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        closed = k8s.apiextensions.CustomResource(
-            f"{name}-callers",
-            api_version=f"{LIMITS}/v1alpha1",
-            kind="SecurityPolicy",
-            metadata=at_gateway,
-            spec=callers_policy(route, callers),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        k8s.apiextensions.CustomResource(
-            f"{name}-route",
-            api_version=f"{ROUTES}/v1",
-            kind="HTTPRoute",
-            metadata=at_gateway,
-            spec=route_to(tenant, service),
-            # Closed first: a route without its policy is open to whoever reaches the gateway.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[grant, closed]),
-        )
+        bound = ("callers", "SecurityPolicy", callers_policy(callers))
+        declare_route(name, tenant, service, route_to(tenant, service), bound, self, suffix="-malls")
         self.register_outputs({"host": self.host})
 
 
@@ -84,10 +56,7 @@ def route_to(tenant: Tenant, service: Web | Api) -> Json:
     }
 
 
-def callers_policy(route: str, callers: Sequence[str]) -> Json:
-    """Return the spec of a SecurityPolicy: whoever comes from none of the networks is answered 403."""
+def callers_policy(callers: Sequence[str]) -> Json:
+    """Return what a SecurityPolicy says of a route: whoever comes from none of the networks is answered 403."""
     rule = {"name": "flows", "action": "Allow", "principal": {"clientCIDRs": list(callers)}}
-    return {
-        "targetRefs": [{"group": ROUTES, "kind": "HTTPRoute", "name": route}],
-        "authorization": {"defaultAction": "Deny", "rules": [rule] if callers else []},
-    }
+    return {"authorization": {"defaultAction": "Deny", "rules": [rule] if callers else []}}

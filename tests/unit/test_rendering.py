@@ -118,6 +118,15 @@ def test_routes_and_what_bounds_them_stand_where_no_tenant_changes_anything(rend
     assert {item["kind"] for item in found if item["metadata"].get("namespace") == "balai-gateway"} >= bounds
     assert {item["metadata"]["namespace"] for item in found if item["kind"] in bounds} == {"balai-gateway"}
     assert {grant["metadata"]["namespace"] for grant in grants} == {"tenant-kependudukan"}
+    bound_to = {
+        item["kind"]: [ref["name"] for ref in item["spec"]["targetRefs"]]
+        for item in found
+        if item["kind"] in bounds - {"HTTPRoute"}
+    }
+    assert bound_to == {
+        "BackendTrafficPolicy": ["kependudukan-verifikasi"],
+        "SecurityPolicy": ["kependudukan-web-malls"],
+    }
     led_to = {grant["metadata"]["name"]: [to["name"] for to in grant["spec"]["to"]] for grant in grants}
     assert led_to == {"verifikasi": ["verifikasi"], "web-malls": ["web"]}, "each to one Service"
 
