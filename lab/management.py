@@ -8,7 +8,9 @@ management cluster when that one is wiped. One lab stands for the management clu
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,7 +214,7 @@ def _apply(cluster: Cluster, item: dict[str, Any]) -> None:
 
 
 def _wait(cluster: Cluster) -> None:
-    """Wait until a dry run of a Cluster and of a template passes the webhooks."""
+    """Wait until every controller's webhooks listen, and a dry run of a Cluster passes those that it calls."""
     probe = {
         "apiVersion": "cluster.x-k8s.io/v1beta2",
         "kind": "Cluster",
@@ -222,6 +224,8 @@ def _wait(cluster: Cluster) -> None:
     path = "/apis/cluster.x-k8s.io/v1beta2/namespaces/default/clusters?dryRun=All"
 
     def answers() -> bool:
+        if not all(_listens(manager.port) for manager in MANAGERS):
+            return False
         try:
             cluster.request("POST", path, probe)
         except ApiError as error:
@@ -229,3 +233,9 @@ def _wait(cluster: Cluster) -> None:
         return True
 
     processes.wait_for("Cluster API", answers, seconds=120, alive=names())
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((NODE, port), timeout=1):
+        return True
+    return False
