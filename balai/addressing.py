@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 DATA_CENTRES = IPv4Network("10.0.0.0/10")
@@ -57,14 +58,16 @@ class Zone(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class MallPlan:
-    """Every network of one mall."""
+    """Every network of one mall; `offices` is that of all slots together."""
 
     whole: IPv4Network
     zones: dict[Zone, IPv4Network]
+    offices: IPv4Network
     slots: tuple[IPv4Network, ...]
     overlay: IPv4Address
     v6: IPv6Network
     zones_v6: dict[Zone, IPv6Network]
+    offices_v6: IPv6Network
     slots_v6: tuple[IPv6Network, ...]
     guests_v6: IPv6Network
     overlay_v6: IPv6Address
@@ -83,6 +86,7 @@ class DataCentrePlan:
     overlay_v6: IPv6Address
 
 
+@cache
 def mall(index: int) -> MallPlan:
     """
     Return the plan of the mall with an index of the ledger.
@@ -95,16 +99,17 @@ def mall(index: int) -> MallPlan:
     zones = dict(zip(Zone, first.subnets(new_prefix=24), strict=False))
     base = int(MALLS_V6.network_address) + (index << (128 - 56))
     v6 = IPv6Network((base, 56))
-    parts = list(v6.subnets(new_prefix=64))
     return MallPlan(
         whole=whole,
         zones=zones,
+        offices=second,
         slots=tuple(second.subnets(new_prefix=27)),
         overlay=OVERLAY[FIRST_MALL_OF_OVERLAY + index],
         v6=v6,
-        zones_v6=dict(zip(Zone, parts, strict=False)),
-        slots_v6=tuple(parts[FIRST_SLOT_V6 : FIRST_SLOT_V6 + SLOTS]),
-        guests_v6=parts[GUESTS_V6],
+        zones_v6={zone: _part(base, n) for n, zone in enumerate(Zone)},
+        offices_v6=_part(base, FIRST_SLOT_V6).supernet(new_prefix=58),
+        slots_v6=tuple(_part(base, FIRST_SLOT_V6 + n) for n in range(SLOTS)),
+        guests_v6=_part(base, GUESTS_V6),
         overlay_v6=OVERLAY_V6[FIRST_MALL_OF_OVERLAY + index],
     )
 
@@ -130,6 +135,10 @@ def endpoint(data_centre_index: int, cluster_index: int) -> IPv4Address:
     if not 0 <= cluster_index <= LAST_CLUSTER:
         raise ValueError(f"index {cluster_index} is outside 0..{LAST_CLUSTER}")
     return data_centre(data_centre_index).nodes[FIRST_ENDPOINT + cluster_index]
+
+
+def _part(base: int, number: int) -> IPv6Network:
+    return IPv6Network((base + (number << 64), 64))
 
 
 def _nth(pool: IPv4Network, prefix: int, index: int) -> IPv4Network:

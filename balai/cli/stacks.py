@@ -76,7 +76,7 @@ def _known(names: Collection[str], known: Collection[str]) -> None:
 
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    return Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=2)
 
 
 @contextlib.contextmanager

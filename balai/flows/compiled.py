@@ -82,7 +82,7 @@ class Rule:
 def networks_of(end: End, plan: MallPlan) -> list[Network]:
     """Return the networks of one end of a flow, IPv4 first; none for the router and the internet."""
     if end == "offices":
-        return [*plan.slots, *plan.slots_v6]
+        return [plan.offices, plan.offices_v6]
     if end == "guests":
         return [addressing.GUESTS, plan.guests_v6]
     if end == "data-centre":

@@ -86,134 +86,8 @@
 /ipv6 firewall address-list add list=private address=fc00::/7
 /ipv6 firewall address-list add list=private address=fe80::/10
 /ipv6 firewall address-list add list=private address=::1/128
-/ip firewall address-list add list=offices address=10.64.8.0/27
-/ip firewall address-list add list=offices address=10.64.8.32/27
-/ip firewall address-list add list=offices address=10.64.8.64/27
-/ip firewall address-list add list=offices address=10.64.8.96/27
-/ip firewall address-list add list=offices address=10.64.8.128/27
-/ip firewall address-list add list=offices address=10.64.8.160/27
-/ip firewall address-list add list=offices address=10.64.8.192/27
-/ip firewall address-list add list=offices address=10.64.8.224/27
-/ip firewall address-list add list=offices address=10.64.9.0/27
-/ip firewall address-list add list=offices address=10.64.9.32/27
-/ip firewall address-list add list=offices address=10.64.9.64/27
-/ip firewall address-list add list=offices address=10.64.9.96/27
-/ip firewall address-list add list=offices address=10.64.9.128/27
-/ip firewall address-list add list=offices address=10.64.9.160/27
-/ip firewall address-list add list=offices address=10.64.9.192/27
-/ip firewall address-list add list=offices address=10.64.9.224/27
-/ip firewall address-list add list=offices address=10.64.10.0/27
-/ip firewall address-list add list=offices address=10.64.10.32/27
-/ip firewall address-list add list=offices address=10.64.10.64/27
-/ip firewall address-list add list=offices address=10.64.10.96/27
-/ip firewall address-list add list=offices address=10.64.10.128/27
-/ip firewall address-list add list=offices address=10.64.10.160/27
-/ip firewall address-list add list=offices address=10.64.10.192/27
-/ip firewall address-list add list=offices address=10.64.10.224/27
-/ip firewall address-list add list=offices address=10.64.11.0/27
-/ip firewall address-list add list=offices address=10.64.11.32/27
-/ip firewall address-list add list=offices address=10.64.11.64/27
-/ip firewall address-list add list=offices address=10.64.11.96/27
-/ip firewall address-list add list=offices address=10.64.11.128/27
-/ip firewall address-list add list=offices address=10.64.11.160/27
-/ip firewall address-list add list=offices address=10.64.11.192/27
-/ip firewall address-list add list=offices address=10.64.11.224/27
-/ip firewall address-list add list=offices address=10.64.12.0/27
-/ip firewall address-list add list=offices address=10.64.12.32/27
-/ip firewall address-list add list=offices address=10.64.12.64/27
-/ip firewall address-list add list=offices address=10.64.12.96/27
-/ip firewall address-list add list=offices address=10.64.12.128/27
-/ip firewall address-list add list=offices address=10.64.12.160/27
-/ip firewall address-list add list=offices address=10.64.12.192/27
-/ip firewall address-list add list=offices address=10.64.12.224/27
-/ip firewall address-list add list=offices address=10.64.13.0/27
-/ip firewall address-list add list=offices address=10.64.13.32/27
-/ip firewall address-list add list=offices address=10.64.13.64/27
-/ip firewall address-list add list=offices address=10.64.13.96/27
-/ip firewall address-list add list=offices address=10.64.13.128/27
-/ip firewall address-list add list=offices address=10.64.13.160/27
-/ip firewall address-list add list=offices address=10.64.13.192/27
-/ip firewall address-list add list=offices address=10.64.13.224/27
-/ip firewall address-list add list=offices address=10.64.14.0/27
-/ip firewall address-list add list=offices address=10.64.14.32/27
-/ip firewall address-list add list=offices address=10.64.14.64/27
-/ip firewall address-list add list=offices address=10.64.14.96/27
-/ip firewall address-list add list=offices address=10.64.14.128/27
-/ip firewall address-list add list=offices address=10.64.14.160/27
-/ip firewall address-list add list=offices address=10.64.14.192/27
-/ip firewall address-list add list=offices address=10.64.14.224/27
-/ip firewall address-list add list=offices address=10.64.15.0/27
-/ip firewall address-list add list=offices address=10.64.15.32/27
-/ip firewall address-list add list=offices address=10.64.15.64/27
-/ip firewall address-list add list=offices address=10.64.15.96/27
-/ip firewall address-list add list=offices address=10.64.15.128/27
-/ip firewall address-list add list=offices address=10.64.15.160/27
-/ip firewall address-list add list=offices address=10.64.15.192/27
-/ip firewall address-list add list=offices address=10.64.15.224/27
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:40::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:41::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:42::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:43::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:44::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:45::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:46::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:47::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:48::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:49::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:4a::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:4b::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:4c::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:4d::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:4e::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:4f::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:50::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:51::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:52::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:53::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:54::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:55::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:56::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:57::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:58::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:59::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:5a::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:5b::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:5c::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:5d::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:5e::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:5f::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:60::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:61::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:62::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:63::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:64::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:65::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:66::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:67::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:68::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:69::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:6a::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:6b::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:6c::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:6d::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:6e::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:6f::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:70::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:71::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:72::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:73::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:74::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:75::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:76::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:77::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:78::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:79::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:7a::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:7b::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:7c::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:7d::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:7e::/64
-/ipv6 firewall address-list add list=offices address=fd62:616c:6100:7f::/64
+/ip firewall address-list add list=offices address=10.64.8.0/21
+/ipv6 firewall address-list add list=offices address=fd62:616c:6100:40::/58
 /ip firewall filter add chain=input action=accept connection-state=established,related
 /ip firewall filter add chain=input action=drop connection-state=invalid
 /ip firewall filter add chain=forward action=accept connection-state=established,related
@@ -275,8 +149,8 @@
 /ipv6 firewall filter add chain=forward action=accept src-address=fd62:616c:6100::/64 dst-address=fd62:616c:6100:3::/64 protocol=icmpv6 icmp-options=128:0 comment="diagnosis"
 /ip firewall filter add chain=forward action=accept src-address=10.64.0.0/24 dst-address=10.64.4.0/24 protocol=icmp icmp-options=8:0 comment="diagnosis"
 /ipv6 firewall filter add chain=forward action=accept src-address=fd62:616c:6100::/64 dst-address=fd62:616c:6100:4::/64 protocol=icmpv6 icmp-options=128:0 comment="diagnosis"
-/ip firewall filter add chain=forward action=accept src-address=10.64.0.0/24 dst-address-list=offices protocol=icmp icmp-options=8:0 comment="diagnosis"
-/ipv6 firewall filter add chain=forward action=accept src-address=fd62:616c:6100::/64 dst-address-list=offices protocol=icmpv6 icmp-options=128:0 comment="diagnosis"
+/ip firewall filter add chain=forward action=accept src-address=10.64.0.0/24 dst-address=10.64.8.0/21 protocol=icmp icmp-options=8:0 comment="diagnosis"
+/ipv6 firewall filter add chain=forward action=accept src-address=fd62:616c:6100::/64 dst-address=fd62:616c:6100:40::/58 protocol=icmpv6 icmp-options=128:0 comment="diagnosis"
 /ip firewall filter add chain=input action=accept src-address=10.64.1.0/24 protocol=icmp icmp-options=8:0 comment="gateway-answers"
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:1::/64 protocol=icmpv6 icmp-options=128:0 comment="gateway-answers"
 /ip firewall filter add chain=input action=accept src-address=10.64.2.0/24 protocol=icmp icmp-options=8:0 comment="gateway-answers"
@@ -285,8 +159,8 @@
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:3::/64 protocol=icmpv6 icmp-options=128:0 comment="gateway-answers"
 /ip firewall filter add chain=input action=accept src-address=10.64.4.0/24 protocol=icmp icmp-options=8:0 comment="gateway-answers"
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:4::/64 protocol=icmpv6 icmp-options=128:0 comment="gateway-answers"
-/ip firewall filter add chain=input action=accept src-address-list=offices protocol=icmp icmp-options=8:0 comment="gateway-answers"
-/ipv6 firewall filter add chain=input action=accept src-address-list=offices protocol=icmpv6 icmp-options=128:0 comment="gateway-answers"
+/ip firewall filter add chain=input action=accept src-address=10.64.8.0/21 protocol=icmp icmp-options=8:0 comment="gateway-answers"
+/ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:40::/58 protocol=icmpv6 icmp-options=128:0 comment="gateway-answers"
 /ip firewall filter add chain=input action=accept src-address=192.168.0.0/16 protocol=icmp icmp-options=8:0 comment="gateway-answers"
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:8::/64 protocol=icmpv6 icmp-options=128:0 comment="gateway-answers"
 /ip firewall filter add chain=input action=accept src-address=10.64.0.0/24 protocol=udp dst-port=123 comment="time"
@@ -299,8 +173,8 @@
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:3::/64 protocol=udp dst-port=123 comment="time"
 /ip firewall filter add chain=input action=accept src-address=10.64.4.0/24 protocol=udp dst-port=123 comment="time"
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:4::/64 protocol=udp dst-port=123 comment="time"
-/ip firewall filter add chain=input action=accept src-address-list=offices protocol=udp dst-port=123 comment="time"
-/ipv6 firewall filter add chain=input action=accept src-address-list=offices protocol=udp dst-port=123 comment="time"
+/ip firewall filter add chain=input action=accept src-address=10.64.8.0/21 protocol=udp dst-port=123 comment="time"
+/ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:40::/58 protocol=udp dst-port=123 comment="time"
 /ip firewall filter add chain=input action=accept src-address=10.64.0.0/24 protocol=udp dst-port=53 comment="names"
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100::/64 protocol=udp dst-port=53 comment="names"
 /ip firewall filter add chain=input action=accept src-address=10.64.1.0/24 protocol=udp dst-port=53 comment="names"
@@ -309,8 +183,8 @@
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:2::/64 protocol=udp dst-port=53 comment="names"
 /ip firewall filter add chain=input action=accept src-address=10.64.3.0/24 protocol=udp dst-port=53 comment="names"
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:3::/64 protocol=udp dst-port=53 comment="names"
-/ip firewall filter add chain=input action=accept src-address-list=offices protocol=udp dst-port=53 comment="names"
-/ipv6 firewall filter add chain=input action=accept src-address-list=offices protocol=udp dst-port=53 comment="names"
+/ip firewall filter add chain=input action=accept src-address=10.64.8.0/21 protocol=udp dst-port=53 comment="names"
+/ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:40::/58 protocol=udp dst-port=53 comment="names"
 /ip firewall filter add chain=input action=accept src-address=192.168.0.0/16 protocol=udp dst-port=53 comment="names"
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:8::/64 protocol=udp dst-port=53 comment="names"
 /ip firewall filter add chain=input action=accept src-address=10.64.0.0/24 protocol=tcp dst-port=53 comment="names"
@@ -321,8 +195,8 @@
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:2::/64 protocol=tcp dst-port=53 comment="names"
 /ip firewall filter add chain=input action=accept src-address=10.64.3.0/24 protocol=tcp dst-port=53 comment="names"
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:3::/64 protocol=tcp dst-port=53 comment="names"
-/ip firewall filter add chain=input action=accept src-address-list=offices protocol=tcp dst-port=53 comment="names"
-/ipv6 firewall filter add chain=input action=accept src-address-list=offices protocol=tcp dst-port=53 comment="names"
+/ip firewall filter add chain=input action=accept src-address=10.64.8.0/21 protocol=tcp dst-port=53 comment="names"
+/ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:40::/58 protocol=tcp dst-port=53 comment="names"
 /ip firewall filter add chain=input action=accept src-address=192.168.0.0/16 protocol=tcp dst-port=53 comment="names"
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:8::/64 protocol=tcp dst-port=53 comment="names"
 /ip firewall filter add chain=input action=accept src-address=10.64.0.0/24 protocol=udp dst-port=67 comment="leases"
@@ -335,8 +209,8 @@
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:3::/64 protocol=udp dst-port=67 comment="leases"
 /ip firewall filter add chain=input action=accept src-address=10.64.4.0/24 protocol=udp dst-port=67 comment="leases"
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:4::/64 protocol=udp dst-port=67 comment="leases"
-/ip firewall filter add chain=input action=accept src-address-list=offices protocol=udp dst-port=67 comment="leases"
-/ipv6 firewall filter add chain=input action=accept src-address-list=offices protocol=udp dst-port=67 comment="leases"
+/ip firewall filter add chain=input action=accept src-address=10.64.8.0/21 protocol=udp dst-port=67 comment="leases"
+/ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:40::/58 protocol=udp dst-port=67 comment="leases"
 /ip firewall filter add chain=input action=accept src-address=192.168.0.0/16 protocol=udp dst-port=67 comment="leases"
 /ipv6 firewall filter add chain=input action=accept src-address=fd62:616c:6100:8::/64 protocol=udp dst-port=67 comment="leases"
 /ip firewall filter add chain=forward action=accept src-address=10.64.2.0/24 dst-address=10.64.1.0/24 protocol=tcp dst-port=80 comment="local-pages"
