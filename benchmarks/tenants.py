@@ -27,6 +27,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from balai.engine import listing
 from balai.estate import load_estate
 from balai.kube import Cluster
 from balai.rendering import objects_of
@@ -93,7 +94,7 @@ def remove(objects: list[dict[str, Any]], names: list[str], project: Path = stat
     argv = ["kubectl", "--context", PLACE, "delete", "--ignore-not-found", "-f", "-"]
     text = yaml.dump_all(outermost, Dumper=yaml.CSafeDumper)
     subprocess.run(argv, input=text, text=True, check=True, capture_output=True)
-    for name in names:
+    for name in set(names) & set(listing(project)):
         argv = ["pulumi", "stack", "rm", name, "--yes", "--force", "--remove-backups"]
         subprocess.run(argv, cwd=project, check=False, capture_output=True)
 
