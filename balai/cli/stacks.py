@@ -53,6 +53,8 @@ def _run(
             results += abandoned(estate, cluster, there)
     for words in dict.fromkeys(words for cluster in clusters for words in remarks(estate, cluster)):
         click.echo(words, err=True)
+    for words in unsettled(estate, data_centres) if action == "up" else ():
+        click.echo(words, err=True)
     reach = touch(estate, [r.stack for r in results if r.changed]) if action == "preview" else None
     if as_json:
         rows = [
@@ -105,6 +107,19 @@ def _watching(progress: Progress, estate: Estate, data_centres: Collection[str])
     finally:
         ended.set()
         watcher.join()
+
+
+def unsettled(estate: Estate, data_centres: Collection[str]) -> list[str]:
+    """Return what is missing of clusters of data centres: whoever was killed on the way left nothing to change."""
+    from balai.fleet import status
+
+    if not data_centres:
+        return []
+    try:
+        rows = status.rows(estate, [estate.data_centres[name] for name in data_centres])
+    except BalaiError:  # the stack has said that nobody answers
+        return []
+    return [say("fleet_on_its_way", progress=row.progress) for row in rows if not row.done]
 
 
 def table(results: list[StackResult]) -> Table:

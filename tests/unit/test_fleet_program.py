@@ -12,9 +12,11 @@ from typing import Any
 import pulumi
 import pytest
 
+from balai.cli.stacks import unsettled
 from balai.components import fleet as component
 from balai.components.fleet import deletion, fleet_gate
 from balai.components.guard import Refused
+from balai.errors import EnvironmentFault
 from balai.estate import Estate, load_estate
 from balai.fleet import status
 from balai.fleet.clusters import fleet_objects
@@ -150,6 +152,7 @@ PROGRAM = """
 import json, sys
 import pulumi
 from dataclasses import replace
+from balai.cli.stacks import unsettled
 from balai.components import fleet as component
 from balai.estate import load_estate
 from balai.rendering import objects_of
@@ -288,3 +291,24 @@ def test_a_cluster_that_is_not_there_says_how_to_make_it(monkeypatch: pytest.Mon
 
     assert (found.version, found.state, found.control_planes) == ("", "-", "0/0")
     assert "balai up --data-centre" in found.missing[0]
+
+
+@pytest.mark.parametrize(("changes", "said"), [({}, 0), ({"workers": {"upToDateReplicas": 0}}, 1)])
+def test_a_run_with_nothing_to_change_names_a_cluster_that_is_on_its_way(
+    changes: dict[str, Any], said: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row(live(**changes), monkeypatch)
+
+    told = unsettled(ESTATE, ["cikarang"])
+
+    assert len(told) == said
+    assert all("workers.upToDateReplicas: 0 of 8" in words for words in told)
+
+
+def test_what_nobody_answers_is_not_said_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise EnvironmentFault("nobody answers")
+
+    monkeypatch.setattr(status.Api, "from_kubeconfig", away)
+
+    assert unsettled(ESTATE, ["cikarang"]) == []
