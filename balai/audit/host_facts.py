@@ -28,6 +28,7 @@ from balai.audit.host_parsing import (
     key_kind,
     keyed,
     leases,
+    left,
     lines,
     mounts,
     neighbours,
@@ -51,6 +52,7 @@ PRIVATE_LOGS = ("/var/log/journal/", "/var/log/audit/", "/var/log/private/", "/v
 SENT = pathlib.Path("/var/lib/balai-log-upload/state")  # written when the mall's server has taken what came
 MANAGED_MARK = re.compile("ansible managed", re.IGNORECASE)
 BROWSER, PROCESSES = "/etc/chromium/policies/managed", ("ps", "-ww", "-eo", "user:32=,args=")
+CERTIFICATES = ("usr/local/share/balai/**/*.crt", "var/lib/caddy/.local/share/caddy/**/local/**/*.crt")
 GUARD = ("/etc/usbguard/usbguard-daemon.conf", "/etc/usbguard/rules.conf")
 LEGACY = {"ftp", "nis", "rsh-client", "rsh-redone-client", "talk", "telnet", "tftp", "tftp-hpa", "xinetd", "ypbind-mt"}
 SETTINGS = ("/etc/shadow", "/etc/sudoers", "/etc/ssh/sshd_config", "/etc/audit/rules.d", "/etc/balai/site")
@@ -88,13 +90,8 @@ def listeners() -> list[str] | None:
     text = run("ss", "-H", "-tuln")
     if text is None:
         return None
-    return sorted(
-        {
-            f"{line.split()[0]}/{line.split()[4].rpartition(':')[2]}"
-            for line in text.splitlines()
-            if not line.split()[4].startswith(("127.", "[::1]"))
-        }
-    )
+    sockets = [line.split() for line in text.splitlines()]
+    return sorted({f"{s[0]}/{s[4].rpartition(':')[2]}" for s in sockets if not s[4].startswith(("127.", "[::1]"))})
 
 
 def homes(passwd: list[list[str]]) -> Json:
@@ -274,6 +271,11 @@ def room() -> dict[str, Json]:
     return found
 
 
+def certificates() -> dict[str, int]:
+    paths = sorted(str(p) for pattern in CERTIFICATES for p in pathlib.Path("/").glob(pattern))
+    return left({p: run("openssl", "x509", "-noout", "-enddate", "-in", p) for p in paths}, time.time())
+
+
 def lent() -> list[Json] | None:
     kept = pathlib.Path("/var/lib/kea")
     names = [f"kea-leases4.csv{part}" for part in (".2", ".1", "")]
@@ -330,7 +332,6 @@ def gatherers() -> dict[str, Callable[[], Any]]:
     allowed = {"cron": "/etc/cron.allow", "at": "/etc/at.allow"}
     words = run("journalctl", "-q", "-b", "-o", "cat", "-n", "5000", "-t", "sshd", "-t", "sudo")
     pam = [read(f"/etc/pam.d/common-{part}") or "" for part in ("auth", "password")]
-    sources = run("chronyc", "-c", "sources")
     return {
         "hostname": lambda: (read("/etc/hostname") or "").strip(),
         "site": lambda: (read("/etc/balai/site") or "").strip() or None,
@@ -356,9 +357,8 @@ def gatherers() -> dict[str, Callable[[], Any]]:
         "units": lambda: {name: unit(name) for name in ("ctrl-alt-del.target", "debug-shell.service")},
         "sysctl": lambda: sysctls() or None,
         "modes": modes,
-        "clock": lambda: (
-            None if sources is None else clock(sources, (run("chronyc", "-c", "tracking") or "").split(","))
-        ),
+        "clock": lambda: clock(run("chronyc", "-c", "sources"), run("chronyc", "-c", "tracking")),
+        "certificates": certificates,
         "journal": journal,
         "audit": audit,
         "updates": lambda: {

@@ -11,7 +11,8 @@ import collections
 import csv
 import json
 import re
-from collections.abc import Iterable
+import ssl
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Json = dict[str, Any]
@@ -160,8 +161,11 @@ def verified(text: str) -> tuple[list[str], list[str]]:
     return programs, [path for _, config, path in found if config]
 
 
-def clock(sources: str, tracking: list[str]) -> Json:
-    """Return what chronyc's `sources` and `tracking` say, as comma-separated values."""
+def clock(sources: str | None, said: str | None) -> Json | None:
+    """Return what chronyc's `sources` and `tracking` say, as comma-separated values; None when it does not answer."""
+    if sources is None:
+        return None
+    tracking = (said or "").split(",")
     found: Json = {
         "sources": len(sources.splitlines()),
         "selected": sum(s[1:3] in (",*", ",+") for s in sources.splitlines()),
@@ -204,6 +208,12 @@ def neighbours(text: str | None) -> list[Json] | None:
     if text is None:
         return None
     return [{"card": n["dev"], "mac": n["lladdr"], "address": n["dst"]} for n in json.loads(text) if "lladdr" in n]
+
+
+def left(ends: Mapping[str, str | None], now: float) -> dict[str, int]:
+    """Return how many seconds each certificate has left, from what `openssl x509 -enddate` says of it."""
+    dates = {path: (said or "").strip().removeprefix("notAfter=") for path, said in ends.items()}
+    return {path: int(ssl.cert_time_to_seconds(date) - now) for path, date in dates.items() if date}
 
 
 def leases(texts: list[str], now: float) -> list[Json]:

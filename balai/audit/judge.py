@@ -13,6 +13,7 @@ from balai.audit.results import Result, Status
 from balai.errors import EnvironmentFault
 from balai.estate import Estate
 from balai.mall import sockets_of
+from balai.mall.certificates import certificates_of
 from balai.mall.screens import policies_of, profile_of
 from balai.mall.usb import usb_rules_of
 from balai.models import Cluster, Tenant
@@ -57,6 +58,11 @@ def audit(
                 "address": str(host.machine.address),
                 "timezone": site.timezone,
                 "listeners": sockets_of(host.machine, site),
+                "certificates": {
+                    each["path"]: each["days"]
+                    for each in certificates_of(host.machine, site)
+                    if "*" not in each["path"]
+                },
             }
             if host.machine.kind in ("kiosk", "display"):
                 expected["screen"] = {

@@ -11,7 +11,10 @@ from balai.audit import Status
 from balai.audit.judge import fact_checks, judge_facts
 
 CHECKS = {check.id: check for check in fact_checks() if check.target == "host"}
+DAY = 86400
+UPLOAD, DATA_CENTRE = (f"/usr/local/share/balai/{name}" for name in ("logs/upload.crt", "screen/authorities/batam.crt"))
 EXPECTED = {
+    "certificates": {UPLOAD: 28},
     "listeners": ["tcp/22", "udp/123"],
     "site": "mpp-x",
     "name": "mpp-x-server-1",
@@ -185,6 +188,7 @@ GOOD: dict[str, Any] = {
     "unverified_repositories": [],
     "random_ready": True,
     "room": {"/": {"free": 63, "inodes": 90}},
+    "certificates": {UPLOAD: 90 * DAY, DATA_CENTRE: DAY, "/var/lib/caddy/old.crt": -1},
     "tls": {"least": "TLSv1.2", "weak": []},
     "trust": {"chosen": 148, "local": ["balai-root.crt"], "trusted": 149},
     "swap": [{"device": "dm-1", "in_memory": False, "encrypted": True}],
@@ -292,6 +296,11 @@ WRONG: dict[str, list[tuple[str, Any]]] = {
     "host_audit_scope": [("audit > keys", ["accounts", "sudo"])],
     "host_audit_locked": [("audit > locked", False)],
     "host_audit_loaded": [("audit > loaded", 8)],
+    "host_certificates_current": [
+        (f"certificates > {UPLOAD}", 27 * DAY),
+        (f"certificates > {DATA_CENTRE}", -1),
+        ("certificates", {DATA_CENTRE: DAY}),
+    ],
     "host_room_left": [("room > / > free", 4), ("room > / > inodes", 9), ("room", {})],
     "screen_address_list": [
         ("screen > policies > URLBlocklist", []),

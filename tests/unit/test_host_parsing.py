@@ -6,6 +6,7 @@ import ast
 import base64
 import os
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -179,7 +180,7 @@ AES256-GCM-SHA384              TLSv1.2 Kx=RSA  Au=RSA   Enc=AESGCM(256) Mac=AEAD
 
 
 def test_a_clock_without_a_source_has_none_and_one_without_tracking_no_offset() -> None:
-    tracking = ["0A400001", "10.64.0.1", "11", "1.0", "-0.25", "0", "0", "0", "0", "0", "0", "0", "Normal"]
+    tracking = "0A400001,10.64.0.1,11,1.0,-0.25,0,0,0,0,0,0,0,Normal"
 
     assert parsing.clock("^,*,10.64.0.1,10,6\n^,?,10.64.0.2,0,6\n", tracking) == {
         "sources": 2,
@@ -187,7 +188,20 @@ def test_a_clock_without_a_source_has_none_and_one_without_tracking_no_offset() 
         "stratum": 11,
         "offset": 0.25,
     }
-    assert parsing.clock("", [""]) == {"sources": 0, "selected": 0, "stratum": -1}
+    assert parsing.clock("", "") == {"sources": 0, "selected": 0, "stratum": -1}
+    assert parsing.clock(None, None) is None
+
+
+def test_a_certificate_has_the_seconds_that_openssl_leaves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "logs" / "upload.crt"
+    path.parent.mkdir()
+    subject = ("-subj", "/CN=mall", "-nodes", "-newkey", "ed25519", "-keyout", str(tmp_path / "key"))
+    subprocess.run(["openssl", "req", "-x509", "-days", "30", *subject, "-out", str(path)], check=True)
+    (path.parent / "torn.crt").write_text("-----BEGIN")
+    monkeypatch.setattr(host_facts, "CERTIFICATES", (f"{str(tmp_path).lstrip('/')}/**/*.crt",))
+
+    assert host_facts.certificates() == {str(path): pytest.approx(30 * 86400, abs=60)}
+    assert parsing.left({"a": "notAfter=Nov 26 03:00:00 2026 GMT\n"}, 1795662000.0 + 60) == {"a": -60}
 
 
 def test_addresses_are_those_of_real_interfaces() -> None:
