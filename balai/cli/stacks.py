@@ -8,6 +8,7 @@ import threading
 from collections.abc import Collection, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -19,6 +20,9 @@ from balai.errors import BalaiError
 from balai.estate import Estate, load_estate
 from balai.fleet.touch import touch
 from balai.text import say
+
+if TYPE_CHECKING:
+    from balai.fleet.status import ClusterRow
 
 LOOK_EVERY = 2.0  # seconds between two looks at clusters that are being made
 
@@ -91,14 +95,10 @@ def _watching(progress: Progress, estate: Estate, data_centres: Collection[str])
     lines: dict[str, TaskID] = {}
 
     def look() -> None:
-        from balai.fleet import status
-
-        places = [estate.data_centres[name] for name in data_centres]
         while not ended.wait(LOOK_EVERY):
-            with contextlib.suppress(BalaiError):  # whether it answers is said by the stack itself
-                for row in status.rows(estate, places):
-                    lines[row.name] = lines.get(row.name) or progress.add_task(row.name, total=None)
-                    progress.update(lines[row.name], description=row.progress)
+            for row in _clusters(estate, data_centres):
+                lines[row.name] = lines.get(row.name) or progress.add_task(row.name, total=None)
+                progress.update(lines[row.name], description=row.progress)
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()
@@ -111,15 +111,18 @@ def _watching(progress: Progress, estate: Estate, data_centres: Collection[str])
 
 def unsettled(estate: Estate, data_centres: Collection[str]) -> list[str]:
     """Return what is missing of clusters of data centres: whoever was killed on the way left nothing to change."""
+    rows = _clusters(estate, data_centres) if data_centres else []
+    return [say("fleet_on_its_way", progress=row.progress) for row in rows if not row.done]
+
+
+def _clusters(estate: Estate, data_centres: Collection[str]) -> list[ClusterRow]:
+    """Return the clusters of data centres, none when one does not answer: the stack itself says that."""
     from balai.fleet import status
 
-    if not data_centres:
-        return []
     try:
-        rows = status.rows(estate, [estate.data_centres[name] for name in data_centres])
-    except BalaiError:  # the stack has said that nobody answers
+        return status.rows(estate, [estate.data_centres[name] for name in data_centres])
+    except BalaiError:
         return []
-    return [say("fleet_on_its_way", progress=row.progress) for row in rows if not row.done]
 
 
 def table(results: list[StackResult]) -> Table:

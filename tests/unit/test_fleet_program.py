@@ -152,7 +152,6 @@ PROGRAM = """
 import json, sys
 import pulumi
 from dataclasses import replace
-from balai.cli.stacks import unsettled
 from balai.components import fleet as component
 from balai.estate import load_estate
 from balai.rendering import objects_of

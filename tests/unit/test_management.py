@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
 from lab import management
 
 
-@pytest.fixture
-def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[socket.socket]]:
-    """A socket on loopback in place of each webhook."""
+def test_a_webhook_listens_or_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(management, "NODE", "127.0.0.1")
-    with ExitStack() as held:
-        yield [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
-
-
-def test_a_webhook_listens_or_does_not(listening: list[socket.socket]) -> None:
-    first, second = (each.getsockname()[1] for each in listening)
-    listening[1].close()
-    assert management._listens(first)
-    assert not management._listens(second)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert management._listens(port)
+    assert not management._listens(port)
